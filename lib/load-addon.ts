@@ -1,0 +1,3 @@
+export function loadAddon(): unknown {
+  throw new Error("being written");
+}

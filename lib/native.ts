@@ -1,0 +1,296 @@
+/**
+ * The typed mirror of the addon, and the only file that knows it is native.
+ *
+ * Shapes use the symbols of the documentation: `B` sequences, `S` tokens of one sequence, `T` tokens of a
+ * ragged batch (the sequences end to end, no padding), `H` hidden, `A` heads, `L` layers, `V` vocabulary.
+ */
+import {
+  AbortError,
+  DeviceError,
+  DisposedError,
+  GgmlTransformersError,
+  InputTooLongError,
+  InternalError,
+  InvalidArgumentError,
+  ModelFileError,
+  OutOfMemoryError,
+  UnsupportedError,
+} from "./errors.js";
+import { loadAddon } from "./load-addon.js";
+
+/** A GGML tensor type that weights may have. */
+export type TensorType =
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "Q8_0"
+  | "Q4_0"
+  | "Q4_1"
+  | "Q5_0"
+  | "Q5_1"
+  | "Q4_K"
+  | "Q5_K"
+  | "Q6_K";
+
+/** One row of the tensor table handed to the addon, which checks it again against the mapped file. */
+export interface TensorEntry {
+  name: string;
+  type: TensorType;
+  /** Dimensions, innermost (contiguous) first, as in GGUF. One to four. */
+  shape: number[];
+  /** Bytes from the beginning of the file. */
+  offset: number;
+}
+
+/** What the addon needs to know to load a model. */
+export interface ModelSpec {
+  path: string;
+  architecture: "bert" | "gpt2";
+  hyperparameters: BertHyperparameters | Gpt2Hyperparameters;
+  tensors: TensorEntry[];
+}
+
+/** Feed-forward activation: `gelu` is the erf form, `gelu_new` the tanh form, as Hugging Face names them. */
+export type Activation = "gelu" | "gelu_new" | "relu" | "silu" | "tanh";
+
+export interface BertHyperparameters {
+  vocabSize: number; // V
+  contextLength: number; // rows of the position embedding
+  embeddingLength: number; // H
+  feedForwardLength: number; // F
+  blockCount: number; // L
+  headCount: number; // A
+  layerNormEpsilon: number;
+  segmentCount: number; // rows of the segment embedding, 0 when there is none
+  activation: Activation;
+}
+
+export interface Gpt2Hyperparameters {
+  vocabSize: number;
+  contextLength: number;
+  embeddingLength: number;
+  feedForwardLength: number;
+  blockCount: number;
+  headCount: number;
+  layerNormEpsilon: number;
+  activation: Activation;
+  /** Divide attention scores by sqrt(D). */
+  scaleAttention: boolean;
+  /** Divide attention scores of layer i by i + 1 as well. */
+  scaleAttentionByInverseLayer: boolean;
+}
+
+export interface NativeLoadOptions {
+  /** `"cpu"`, `"cuda"`, `"cuda:1"`, `"metal"`; `"auto"` is resolved before this call. */
+  device: string;
+  /** Compute threads; 0 chooses from physical cores, CPU affinity and cgroup quota. */
+  threads: number;
+  /** Refuse the model when it needs more than this many bytes; 0 means what the machine has available. */
+  maxMemory: number;
+}
+
+/** Work in flight. `cancel` makes the promise reject with an abort as soon as the engine notices; idempotent. */
+export interface NativeTask<T> {
+  promise: Promise<T>;
+  cancel(): void;
+}
+
+export type PoolingMode = "mean" | "cls" | "max" | "last";
+
+export interface EncodeRequest {
+  /** Token ids of all sequences end to end, [T]. */
+  ids: Int32Array;
+  /** Segment ids, [T]; zeros when absent. */
+  segments?: Int32Array;
+  /** Length of each sequence, [B]; their sum is T. Zero-length sequences are refused. */
+  lengths: Int32Array;
+  /** Pool the last hidden state per sequence: `pooled`, [B, H]. */
+  pooling?: PoolingMode;
+  /** Scale each pooled vector to unit L2 length (a zero vector stays zero). */
+  normalize?: boolean;
+  /** `lastHiddenState`, [T, H]. */
+  lastHiddenState?: boolean;
+  /** `poolerOutput` = tanh(W h_[CLS] + b), [B, H]; the model must have a pooler. */
+  poolerOutput?: boolean;
+  /** `hiddenStates`: per sequence [L + 1, S, H], sequences end to end. */
+  hiddenStates?: boolean;
+  /** `attentions`: per sequence [L, A, S, S] (rows: queries), sequences end to end. */
+  attentions?: boolean;
+  /** Positions in [0, T) whose masked-token logits are wanted: `mlmLogits`, [M, V]; the model must have the head. */
+  mlmPositions?: Int32Array;
+  /** `nextSentenceLogits`, [B, 2] = (is next, not next); the model must have the head. */
+  nextSentence?: boolean;
+}
+
+export interface EncodeResult {
+  pooled?: Float32Array;
+  lastHiddenState?: Float32Array;
+  poolerOutput?: Float32Array;
+  hiddenStates?: Float32Array;
+  attentions?: Float32Array;
+  mlmLogits?: Float32Array;
+  nextSentenceLogits?: Float32Array;
+}
+
+export interface SamplingOptions {
+  /** Softmax temperature; 0 is greedy. */
+  temperature: number;
+  /** Keep the k most likely tokens; 0 keeps all. */
+  topK: number;
+  /** Keep the smallest set whose probability reaches p; 1 keeps all. */
+  topP: number;
+  /** Seed of the generator, an unsigned 32-bit integer. */
+  seed: number;
+}
+
+export interface GenerateRequest {
+  /** Prompt token ids, [S], at least one. */
+  ids: Int32Array;
+  /** At most this many new tokens. */
+  maxTokens: number;
+  /** Generation ends before a token of this list is emitted. */
+  stopIds: Int32Array;
+  sampling: SamplingOptions;
+  /** Also report the log-probability of each token under the unmodified distribution. */
+  logprobs: boolean;
+}
+
+export interface GenerateTimings {
+  /** Milliseconds from the call to the start of the prompt's evaluation. */
+  queuedMs: number;
+  /** Milliseconds spent on the prompt. */
+  promptMs: number;
+  /** Milliseconds spent on the tokens after the first. */
+  decodeMs: number;
+}
+
+export interface GenerateResult {
+  tokens: Int32Array;
+  logprobs?: Float32Array;
+  /** `stop`: a stop id; `length`: `maxTokens` reached; `context`: the context is full. */
+  finishReason: "stop" | "length" | "context";
+  timings: GenerateTimings;
+}
+
+export interface NativeMemory {
+  /** Bytes of weights used in place from the mapped file. */
+  mapped: number;
+  /** Bytes of weights copied to memory of the device. */
+  weights: number;
+  /** Bytes of activations the graph allocator holds at present. */
+  activations: number;
+  /** Bytes of all KV caches at present. */
+  kvCache: number;
+}
+
+/** A loaded model: one engine thread, one request queue. */
+export interface NativeModel {
+  /** The device it runs on, for example `"cpu"`. */
+  readonly device: string;
+  readonly threads: number;
+  /** Which optional parts the file had. */
+  readonly heads: { pooler: boolean; mlm: boolean; nextSentence: boolean };
+  memory(): NativeMemory;
+  encode(request: EncodeRequest): NativeTask<EncodeResult>;
+  /** `onToken` is called once per new token, in order, before the promise settles. */
+  generate(request: GenerateRequest, onToken?: (id: number, logprob: number) => void): NativeTask<GenerateResult>;
+  /** Logits of every position of one sequence, [S, V]. */
+  logits(ids: Int32Array): NativeTask<Float32Array>;
+  /** Rejects what is queued, ends the engine thread, frees everything. Resolves when done; idempotent. */
+  dispose(): Promise<void>;
+}
+
+export interface DeviceInfo {
+  /** The name `device` takes: `"cpu"`, `"cuda:0"`, `"metal"`. */
+  id: string;
+  kind: "cpu" | "cuda" | "metal";
+  /** What the maker calls it. */
+  name: string;
+  /** Bytes. */
+  memoryTotal: number;
+  /** Bytes. */
+  memoryFree: number;
+  /** Instruction sets or capabilities in use, for example `"AVX2"`. */
+  features: string[];
+}
+
+/** What the addon exports. */
+export interface Addon {
+  loadModel(
+    spec: ModelSpec,
+    options: NativeLoadOptions,
+    onProgress?: (fraction: number) => void,
+  ): NativeTask<NativeModel>;
+  devices(): DeviceInfo[];
+  /** Threads that `threads: 0` stands for on this machine. */
+  defaultThreads(): number;
+  /** GGML's version. */
+  ggmlVersion(): string;
+  /** Quantizes rows of `rowLength` values; `data.length` is a multiple of it. Runs on a thread of the engine. */
+  quantizeRows(type: TensorType, data: Float32Array, rowLength: number): NativeTask<Uint8Array>;
+  /** The inverse, exact for every type. */
+  dequantizeRows(type: TensorType, data: Uint8Array, rowLength: number): NativeTask<Float32Array>;
+}
+
+let addon: Addon | undefined;
+
+/** The addon, loaded at first use so that importing the package costs nothing and cannot fail. */
+export function native(): Addon {
+  addon ??= loadAddon() as Addon;
+  return addon;
+}
+
+interface RawNativeError extends Error {
+  code?: string;
+  details?: Record<string, unknown>;
+}
+
+/** The typed error for one the addon threw or rejected with. */
+export function fromNativeError(error: unknown): GgmlTransformersError {
+  if (error instanceof GgmlTransformersError) return error;
+  const raw = error as RawNativeError;
+  const message = raw?.message ?? String(error);
+  const details = raw?.details ?? {};
+  switch (raw?.code) {
+    case "INVALID_ARGUMENT":
+      return new InvalidArgumentError(message, details);
+    case "INPUT_TOO_LONG":
+      return new InputTooLongError(message, details as { length: number; limit: number });
+    case "MODEL_FILE_INVALID":
+    case "MODEL_FILE_NOT_FOUND":
+      return new ModelFileError(message, details, raw.code);
+    case "UNSUPPORTED":
+      return new UnsupportedError(message, details);
+    case "OUT_OF_MEMORY":
+      return new OutOfMemoryError(message, details);
+    case "ABORTED":
+      return new AbortError(message);
+    case "DISPOSED":
+      return new DisposedError(String(details["what"] ?? "Model"));
+    case "DEVICE_UNAVAILABLE":
+      return new DeviceError(message, details);
+    default:
+      return new InternalError(message, details, { cause: error });
+  }
+}
+
+/** Awaits native work, cancelling it when `signal` fires; errors come out typed. */
+export async function runTask<T>(start: () => NativeTask<T>, signal?: AbortSignal): Promise<T> {
+  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+  let task: NativeTask<T>;
+  try {
+    task = start();
+  } catch (error) {
+    throw fromNativeError(error);
+  }
+  const cancel = () => task.cancel();
+  signal?.addEventListener("abort", cancel, { once: true });
+  try {
+    return await task.promise;
+  } catch (error) {
+    const typed = fromNativeError(error);
+    throw typed instanceof AbortError && signal ? new AbortError(undefined, { cause: signal.reason }) : typed;
+  } finally {
+    signal?.removeEventListener("abort", cancel);
+  }
+}
