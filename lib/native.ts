@@ -193,7 +193,10 @@ export interface NativeModel {
   memory(): NativeMemory;
   encode(request: EncodeRequest): NativeTask<EncodeResult>;
   /** `onToken` is called once per new token, in order, before the promise settles. */
-  generate(request: GenerateRequest, onToken?: (id: number, logprob: number) => void): NativeTask<GenerateResult>;
+  generate(
+    request: GenerateRequest,
+    onToken?: (id: number, logprob: number) => void,
+  ): NativeTask<GenerateResult>;
   /** Logits of every position of one sequence, [S, V]. */
   logits(ids: Int32Array): NativeTask<Float32Array>;
   /** Rejects what is queued, ends the engine thread, frees everything. Resolves when done; idempotent. */

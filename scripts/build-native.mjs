@@ -23,7 +23,11 @@ function place(from, to) {
 }
 
 export async function buildNative({ debug = false, sanitize = "", cuda = false, clean = false } = {}) {
-  const flavour = [debug ? "debug" : "release", ...(sanitize ? [sanitize.replaceAll(",", "-")] : []), ...(cuda ? ["cuda"] : [])];
+  const flavour = [
+    debug ? "debug" : "release",
+    ...(sanitize ? [sanitize.replaceAll(",", "-")] : []),
+    ...(cuda ? ["cuda"] : []),
+  ];
   const out = path.join(ROOT, ".cmake", flavour.join("-"));
   if (clean) fs.rmSync(out, { recursive: true, force: true });
 
@@ -58,5 +62,7 @@ if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import
     },
   });
   const placed = await buildNative(values);
-  console.error(`Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB)`);
+  console.error(
+    `Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB)`,
+  );
 }

@@ -51,7 +51,9 @@ function isPresent(lock) {
 /** Runs that were killed leave their folder behind; it goes when its process is gone. */
 function removeLeftovers() {
   for (const name of fs.readdirSync(VENDOR)) {
-    const owner = name.startsWith(TEMPORARY_PREFIX) ? Number.parseInt(name.slice(TEMPORARY_PREFIX.length), 10) : NaN;
+    const owner = name.startsWith(TEMPORARY_PREFIX)
+      ? Number.parseInt(name.slice(TEMPORARY_PREFIX.length), 10)
+      : NaN;
     if (Number.isNaN(owner) || isRunning(owner)) continue;
     fs.rmSync(path.join(VENDOR, name), { recursive: true, force: true });
   }
@@ -92,11 +94,20 @@ function run(command, args, options = {}) {
 
 /** git, undisturbed by the configuration and the repository of whoever runs this. */
 function git(args, what) {
-  const env = { ...process.env, GIT_CONFIG_GLOBAL: os.devNull, GIT_CONFIG_NOSYSTEM: "1", GIT_TERMINAL_PROMPT: "0" };
+  const env = {
+    ...process.env,
+    GIT_CONFIG_GLOBAL: os.devNull,
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_TERMINAL_PROMPT: "0",
+  };
   for (const name of ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY"]) delete env[name];
-  const result = run(["git"], ["-c", "core.autocrlf=false", "-c", "advice.detachedHead=false", ...args], { env });
+  const result = run(["git"], ["-c", "core.autocrlf=false", "-c", "advice.detachedHead=false", ...args], {
+    env,
+  });
   if (result.missing) {
-    throw new VendorError("git is needed to unpack GGML's source, but it was not found. Install git and try again.");
+    throw new VendorError(
+      "git is needed to unpack GGML's source, but it was not found. Install git and try again.",
+    );
   }
   if (!result.ok) throw new VendorError(`git could not ${what}:\n${indent(result.output)}`);
   return result.stdout.trim();
@@ -125,9 +136,13 @@ function megabytes(bytes) {
 /** Fetches the pinned tarball into `folder` and returns its bytes, verified. */
 function fetchTarball(source, folder) {
   const spec = `${source.package}@${source.version}`;
-  const result = run(npmCommand(), ["pack", spec, "--pack-destination", folder, "--ignore-scripts", "--prefer-offline"], {
-    cwd: folder,
-  });
+  const result = run(
+    npmCommand(),
+    ["pack", spec, "--pack-destination", folder, "--ignore-scripts", "--prefer-offline"],
+    {
+      cwd: folder,
+    },
+  );
   if (result.missing) {
     throw new VendorError(`npm is needed to fetch ${spec}, but it was not found. Install npm and try again.`);
   }
@@ -154,8 +169,9 @@ function verify(tarball, source, spec) {
 /** The bytes of one file of a gzipped tar archive. */
 function extractFile(tarball, wanted) {
   const archive = gunzipSync(tarball);
-  for (let at = 0; at + 512 <= archive.length; ) {
-    const field = (start, length) => archive.toString("latin1", at + start, at + start + length).replace(/\0.*$/s, "");
+  for (let at = 0; at + 512 <= archive.length;) {
+    const field = (start, length) =>
+      archive.toString("latin1", at + start, at + start + length).replace(/\0.*$/s, "");
     const size = Number.parseInt(field(124, 12).trim() || "0", 8);
     const prefix = field(345, 155);
     const name = prefix ? `${prefix}/${field(0, 100)}` : field(0, 100);
@@ -173,11 +189,19 @@ function checkOut(bundle, upstream, folder) {
   if (commit !== upstream.commit) {
     throw new VendorError(`Expected upstream commit ${upstream.commit} but the bundle holds ${commit}.`);
   }
-  const tree = git(["-C", repository, "rev-parse", `HEAD:${upstream.folder}`], `find the folder ${upstream.folder}`);
+  const tree = git(
+    ["-C", repository, "rev-parse", `HEAD:${upstream.folder}`],
+    `find the folder ${upstream.folder}`,
+  );
   if (tree !== upstream.tree) {
-    throw new VendorError(`Expected tree ${upstream.tree} for ${upstream.folder}/ but the bundle holds ${tree}.`);
+    throw new VendorError(
+      `Expected tree ${upstream.tree} for ${upstream.folder}/ but the bundle holds ${tree}.`,
+    );
   }
-  git(["-C", repository, "checkout", "--quiet", "HEAD", "--", upstream.folder, upstream.license], "check the source out");
+  git(
+    ["-C", repository, "checkout", "--quiet", "HEAD", "--", upstream.folder, upstream.license],
+    "check the source out",
+  );
   const source = path.join(repository, upstream.folder);
   fs.copyFileSync(path.join(repository, upstream.license), path.join(source, "LICENSE"));
   return source;
@@ -216,7 +240,8 @@ export function fetchGgml({ force = false, log = () => {} } = {}) {
     fs.writeFileSync(bundle, extractFile(tarball, lock.source.bundle));
     install(checkOut(bundle, lock.upstream, folder), lock, folder);
   } catch (error) {
-    if (error.code === "ENOSPC") throw new VendorError(`The disk is full: GGML could not be unpacked in ${VENDOR}.`);
+    if (error.code === "ENOSPC")
+      throw new VendorError(`The disk is full: GGML could not be unpacked in ${VENDOR}.`);
     throw error;
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
