@@ -1,0 +1,25 @@
+export { devices } from "./devices.js";
+export { Encoder } from "./encoder.js";
+export type { EncoderInfo } from "./encoder.js";
+export * from "./errors.js";
+export { Generator } from "./generator.js";
+export type {
+  GenerateOptions,
+  Generation,
+  GenerationChunk,
+  GenerationStream,
+  GenerationTimings,
+  GeneratorInfo,
+  GeneratorInput,
+  Logits,
+  LogitsOptions,
+} from "./generator.js";
+export type { EncoderInput, InputOptions, Progress, Truncation } from "./inputs.js";
+export type { LoadOptions, ModelInfo } from "./loading.js";
+export type { DeviceInfo, NativeMemory, PoolingMode, TensorType } from "./native.js";
+export type { EmbedOptions } from "./tasks/embed.js";
+export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
+export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from "./tasks/fill-mask.js";
+export type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
+export type { Tensor } from "./tensor.js";
+export { Tokenizer } from "./tokenizer/index.js";
