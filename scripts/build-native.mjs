@@ -1,68 +1,158 @@
 // Builds the addon with CMake, driven by cmake-js, and puts it where the loader looks.
 //
 //   node scripts/build-native.mjs [--debug] [--sanitize=address,undefined | thread] [--cuda] [--clean]
+//                                 [--arch=<arch>] [--output=<folder>]
 //
 // CMake works in .cmake/<flavour>, outside build/, which node-gyp deletes. A plain build ends in
-// build/Release/ggml_transformers.node; a sanitized one stays in its flavour's folder.
-import { createRequire } from "node:module";
+// build/Release/ggml_transformers.node; a sanitized one stays in its flavour's folder. In an installed
+// package cmake-js is absent: plain CMake does the same there.
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { hashInputs, readStamp } from "./stamp.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const ADDON = "ggml_transformers.node";
+const RELEASE = path.join(ROOT, "build", "Release");
+const STAMP = path.join(RELEASE, ".inputs");
+const require = createRequire(import.meta.url);
 
-/** Node has no atomic copy: copy beside the target, then rename, so that a loaded file is never written to. */
-function place(from, to) {
-  fs.mkdirSync(path.dirname(to), { recursive: true });
-  const temporary = `${to}.${process.pid}`;
-  fs.copyFileSync(from, temporary);
-  fs.renameSync(temporary, to);
+/** A failure whose message is meant for the person who runs this. */
+export class BuildError extends Error {}
+
+// --- What there is -------------------------------------------------------------------------------------
+
+function inputsHash() {
+  return hashInputs(ROOT, ["CMakeLists.txt", "native", "vendor/ggml.lock.json", "scripts/build-native.mjs"]);
 }
 
-export async function buildNative({ debug = false, sanitize = "", cuda = false, clean = false } = {}) {
-  const flavour = [
-    debug ? "debug" : "release",
-    ...(sanitize ? [sanitize.replaceAll(",", "-")] : []),
-    ...(cuda ? ["cuda"] : []),
-  ];
-  const out = path.join(ROOT, ".cmake", flavour.join("-"));
-  if (clean) fs.rmSync(out, { recursive: true, force: true });
+/** Whether build/Release holds the addon of the present sources. */
+export function isNativeCurrent() {
+  return fs.existsSync(path.join(RELEASE, ADDON)) && readStamp(STAMP) === inputsHash();
+}
 
-  const { BuildSystem } = createRequire(import.meta.url)("cmake-js");
-  const build = new BuildSystem({
+/** Copies beside the target, then renames: a process that has the old file loaded is not disturbed. */
+function place(from, folder) {
+  const target = path.join(folder, ADDON);
+  fs.mkdirSync(folder, { recursive: true });
+  fs.copyFileSync(from, `${target}.${process.pid}`);
+  fs.renameSync(`${target}.${process.pid}`, target);
+  return target;
+}
+
+// --- Two drivers ---------------------------------------------------------------------------------------
+
+function findCmakeJs() {
+  try {
+    return require("cmake-js");
+  } catch (error) {
+    if (error.code === "MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
+async function runCmakeJs(cmakeJs, settings) {
+  const build = new cmakeJs.BuildSystem({
+    ...settings,
     directory: ROOT,
-    out,
-    config: debug ? "Debug" : "Release",
     parallel: os.availableParallelism(),
-    cMakeOptions: {
-      GGML_TRANSFORMERS_SANITIZE: sanitize,
-      GGML_TRANSFORMERS_CUDA: cuda ? "ON" : "OFF",
-    },
   });
   await build.configure();
   await build.build();
+}
+
+function runCmake({ out, config, arch, cMakeOptions }) {
+  const headers = require("node-api-headers");
+  const options = {
+    CMAKE_BUILD_TYPE: config,
+    CMAKE_JS_INC: `${headers.include_dir};${require("node-addon-api").include_dir}`,
+    ...cMakeOptions,
+  };
+  if (process.platform === "darwin") options.CMAKE_OSX_ARCHITECTURES = arch === "x64" ? "x86_64" : arch;
+  if (process.platform === "win32") {
+    options.CMAKE_MSVC_RUNTIME_LIBRARY = "MultiThreaded";
+    options.CMAKE_JS_NODELIB_DEF = headers.def_paths.node_api_def;
+    options.CMAKE_JS_NODELIB_TARGET = path.join(out, "node.lib");
+    options.CMAKE_JS_LIB = options.CMAKE_JS_NODELIB_TARGET;
+  }
+  const defines = Object.entries(options).map(([name, value]) => `-D${name}=${value}`);
+  runProgram("cmake", ["-S", ROOT, "-B", out, ...defines]);
+  runProgram("cmake", ["--build", out, "--config", config, "--parallel", String(os.availableParallelism())]);
+}
+
+function runProgram(program, args) {
+  const { error, status } = spawnSync(program, args, { stdio: "inherit" });
+  if (error?.code === "ENOENT") {
+    throw new BuildError(
+      `${program} is needed to build the addon, but it was not found. Install CMake 3.20 or newer.`,
+    );
+  }
+  if (error) throw error;
+  if (status !== 0) throw new BuildError(`${program} ${args[0]} failed with exit code ${status}.`);
+}
+
+// --- Entry ---------------------------------------------------------------------------------------------
+
+/** Builds the addon and returns its path. */
+export async function buildNative({
+  debug = false,
+  sanitize = "",
+  cuda = false,
+  clean = false,
+  arch,
+  output,
+} = {}) {
+  if (!fs.existsSync(path.join(ROOT, "vendor", "ggml", "CMakeLists.txt"))) {
+    throw new BuildError("vendor/ggml is missing: bring it with `node vendor/fetch.mjs`.");
+  }
+  const hash = inputsHash();
+  const target = arch ?? process.arch;
+  const flavour = [debug ? "debug" : "release", target, sanitize.replaceAll(",", "-"), cuda ? "cuda" : ""];
+  const out = path.join(ROOT, ".cmake", flavour.filter(Boolean).join("-"));
+  if (clean) fs.rmSync(out, { recursive: true, force: true });
+
+  const settings = {
+    out,
+    arch: target,
+    config: debug ? "Debug" : "Release",
+    cMakeOptions: { GGML_TRANSFORMERS_SANITIZE: sanitize, GGML_TRANSFORMERS_CUDA: cuda ? "ON" : "OFF" },
+  };
+  const cmakeJs = findCmakeJs();
+  if (cmakeJs) await runCmakeJs(cmakeJs, settings);
+  else runCmake(settings);
 
   const built = path.join(out, "addon", ADDON);
+  if (output !== undefined) return place(built, path.resolve(output));
   if (sanitize) return built;
-  const placed = path.join(ROOT, "build", debug ? "Debug" : "Release", ADDON);
-  place(built, placed);
+  const placed = place(built, debug ? path.join(ROOT, "build", "Debug") : RELEASE);
+  if (!debug && !cuda && target === process.arch) fs.writeFileSync(STAMP, hash);
   return placed;
 }
 
-if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+async function main() {
   const { values } = parseArgs({
     options: {
       debug: { type: "boolean" },
       sanitize: { type: "string" },
       cuda: { type: "boolean" },
       clean: { type: "boolean" },
+      arch: { type: "string" },
+      output: { type: "string" },
     },
   });
-  const placed = await buildNative(values);
-  console.error(
-    `Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB)`,
-  );
+  try {
+    const placed = await buildNative(values);
+    console.error(
+      `Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB).`,
+    );
+  } catch (error) {
+    console.error(error instanceof BuildError ? error.message : error);
+    process.exitCode = 1;
+  }
 }
+
+if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main();

@@ -22,7 +22,7 @@ const TEMPORARY_PREFIX = ".ggml-";
 const BYTES_NEEDED = 250e6;
 
 /** A failure whose message is meant for the person who runs this. */
-class VendorError extends Error {}
+export class VendorError extends Error {}
 
 // --- What there is -------------------------------------------------------------------------------------
 
