@@ -60,7 +60,7 @@ export function checkNodeApi(version: string | undefined): void {
 }
 
 /** The folder of this package: upwards from `from`, else, when bundled into one file, as a dependency of it. */
-function findPackageRoot(from: string): string | undefined {
+export function findPackageRoot(from: string): string | undefined {
   for (let folder = path.resolve(from); ; folder = path.dirname(folder)) {
     if (packageName(folder) === PACKAGE) return folder;
     if (path.dirname(folder) === folder) break;
@@ -131,7 +131,7 @@ function libc(): "glibc" | "musl" | undefined {
 }
 
 /** Electron packs an application into `app.asar`; files the system must load lie unpacked beside it. */
-function outsideAsar(file: string): string {
+export function outsideAsar(file: string): string {
   const unpacked = file.replace(/([\\/][^\\/]+\.asar)(?=[\\/])/, "$1.unpacked");
   return unpacked !== file && fs.existsSync(unpacked) ? unpacked : file;
 }

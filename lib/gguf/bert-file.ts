@@ -1,0 +1,103 @@
+/** A `bert` model in GGUF: llama.cpp's keys and tensor names, and ours where it has none. */
+import type { BertHyperparameters } from "../native.js";
+import { readActivation, readSharedHyperparameters, unsupportedKey, type ModelSource } from "./model-keys.js";
+import { linear, norm, type TensorRule } from "./tensor-rules.js";
+
+/** The heads an encoder's file has. */
+export interface EncoderHeads {
+  /** tanh(W h_[CLS] + b). */
+  pooler: boolean;
+  /** Masked-token logits. */
+  mlm: boolean;
+  /** Next-sentence logits; needs the pooler. */
+  nextSentence: boolean;
+  /** Labels of a classifier over the pooler's output; 0 when there is none. */
+  sequenceLabels: number;
+  /** Labels of a classifier over every token; 0 when there is none. */
+  tokenLabels: number;
+  /** Start and end logits of an answer. */
+  questionAnswering: boolean;
+}
+
+// ---- hyper-parameters
+
+export function readBertHyperparameters(source: ModelSource): BertHyperparameters {
+  const { keys, tensors, config } = source;
+
+  // What would be another model.
+  if (keys.optionalBoolean("bert.attention.causal") === true) {
+    throw unsupportedKey(source, "bert.attention.causal", true);
+  }
+  checkBertConfig(source, config ?? {}, "huggingface.config.json");
+
+  const shared = readSharedHyperparameters(source, "bert");
+  const segmentCount = tensors.has("token_types.weight") ? tensors.matrix("token_types.weight")[1] : 0;
+  return { ...shared, segmentCount, activation: readActivation(source, "bert", "hidden_act", "gelu") };
+}
+
+/** Refuses a Hugging Face configuration that asks for more than the graph computes. */
+export function checkBertConfig(
+  source: { path: string },
+  config: Readonly<Record<string, unknown>>,
+  origin: string,
+): void {
+  const positions = config["position_embedding_type"] ?? "absolute";
+  if (positions !== "absolute") throw unsupportedKey(source, `${origin}: position_embedding_type`, positions);
+  for (const flag of ["is_decoder", "add_cross_attention"]) {
+    if (config[flag] === true) throw unsupportedKey(source, `${origin}: ${flag}`, true);
+  }
+}
+
+// ---- weights
+
+/** Checks the tensors of the encoder and finds its heads. */
+export function checkBertTensors({ tensors }: ModelSource, hyper: BertHyperparameters): EncoderHeads {
+  const { vocabSize: V, contextLength, embeddingLength: H, feedForwardLength: F, segmentCount } = hyper;
+  tensors.require([
+    { name: "token_embd.weight", shape: [H, V] },
+    { name: "position_embd.weight", shape: [H, contextLength] },
+    ...norm("token_embd_norm", H),
+  ]);
+  if (segmentCount > 0) tensors.require([{ name: "token_types.weight", shape: [H, segmentCount] }]);
+
+  for (let i = 0; i < hyper.blockCount; i++) {
+    const block = `blk.${i}`;
+    const fused = tensors.optional(linear(`${block}.attn_qkv`, H, 3 * H));
+    if (!fused) for (const part of ["q", "k", "v"]) tensors.require(linear(`${block}.attn_${part}`, H, H));
+    tensors.require(linear(`${block}.attn_output`, H, H));
+    tensors.require(norm(`${block}.attn_output_norm`, H));
+    tensors.require(linear(`${block}.ffn_up`, H, F));
+    tensors.require(linear(`${block}.ffn_down`, F, H));
+    tensors.require(norm(`${block}.layer_output_norm`, H));
+  }
+  return findHeads({ tensors }, H, V);
+}
+
+function findHeads({ tensors }: Pick<ModelSource, "tensors">, H: number, V: number): EncoderHeads {
+  const rows = (name: string) => (tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : 0);
+  const labelled = (name: string) => {
+    const labels = rows(name);
+    if (labels > 0) tensors.require(linear(name, H, labels));
+    return labels;
+  };
+  const pooler = tensors.optional(linear("cls", H, H));
+  const mlm = tensors.optional(mlmHead(H, V));
+  if (mlm) tensors.optional([{ name: "mlm.output.weight", shape: [H, V] }]);
+  const nextSentence = tensors.optional(linear("nsp", H, 2));
+  return {
+    pooler,
+    mlm,
+    nextSentence: nextSentence && pooler,
+    sequenceLabels: labelled("cls.output"),
+    tokenLabels: labelled("token_cls"),
+    questionAnswering: tensors.optional(linear("qa", H, 2)),
+  };
+}
+
+function mlmHead(H: number, V: number): TensorRule[] {
+  return [
+    ...linear("mlm.transform", H, H),
+    ...norm("mlm.transform_norm", H),
+    { name: "mlm.output.bias", shape: [V] },
+  ];
+}

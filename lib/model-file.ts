@@ -1,0 +1,195 @@
+/** A model file ready to be loaded: found, parsed, and checked against its architecture. */
+import { existsSync, readdirSync } from "node:fs";
+import { stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { ModelFileError, UnsupportedError } from "./errors.js";
+import { checkBertTensors, readBertHyperparameters, type EncoderHeads } from "./gguf/bert-file.js";
+import { checkGpt2Tensors, readGpt2Hyperparameters } from "./gguf/gpt2-file.js";
+import { MetadataReader, type MetadataValue } from "./gguf/metadata.js";
+import { unsupportedKey, type ModelSource } from "./gguf/model-keys.js";
+import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
+import { readSentenceTransformers, type SentenceTransformersInfo } from "./gguf/sentence-transformers.js";
+import { TensorChecker } from "./gguf/tensor-rules.js";
+import { findPackageRoot, outsideAsar } from "./load-addon.js";
+import type { BertHyperparameters, Gpt2Hyperparameters, ModelSpec, TensorType } from "./native.js";
+
+interface ModelFileBase {
+  /** Absolute path. */
+  path: string;
+  /** Bytes. */
+  fileSize: number;
+  /** `general.name`, else the file's name without its extension. */
+  name: string;
+  /** What the addon loads. */
+  spec: ModelSpec;
+  /** Every key of the file. */
+  metadata: ReadonlyMap<string, MetadataValue>;
+  tensors: readonly GgufTensor[];
+  /** The checkpoint's own `config.json`, when the file carries it. */
+  config?: Readonly<Record<string, unknown>>;
+}
+
+/** A BERT-family model. */
+export interface EncoderFile extends ModelFileBase {
+  kind: "encoder";
+  architecture: "bert";
+  hyperparameters: BertHyperparameters;
+  heads: EncoderHeads;
+  /** Names of the classifier's labels, by label number; empty without a classifier. */
+  labels: string[];
+  sentenceTransformers: SentenceTransformersInfo;
+}
+
+/** A GPT-2-family model. */
+export interface DecoderFile extends ModelFileBase {
+  kind: "decoder";
+  architecture: "gpt2";
+  hyperparameters: Gpt2Hyperparameters;
+  /** Whether the language-model head is the token embedding. */
+  tiedHead: boolean;
+}
+
+export type ModelFile = EncoderFile | DecoderFile;
+
+/**
+ * Reads the header of a GGUF file and checks that it is a whole model of an architecture computed here.
+ *
+ * @param pathOrName - A path, or the name of an embedded model; see {@link resolveModel}.
+ * @throws ModelFileError naming the header field, key or tensor that is missing or wrong.
+ * @throws UnsupportedError naming the architecture, key or tensor that is sound but not computed.
+ */
+export async function openModelFile(
+  pathOrName: string,
+  options: { signal?: AbortSignal } = {},
+): Promise<ModelFile> {
+  const path = await resolveModel(pathOrName);
+  return modelFromGguf(await readGguf(path, options));
+}
+
+/** The model in a GGUF file whose header has been read. */
+export function modelFromGguf(file: GgufFile): ModelFile {
+  const { path, fileSize, tensors } = file;
+  const metadata = new Map<string, MetadataValue>();
+  for (const [key, entry] of file.metadata) metadata.set(key, entry.value);
+  const keys = new MetadataReader(path, metadata);
+  const architecture = readArchitecture(path, keys);
+  const config = keys.optionalJsonObject("huggingface.config.json");
+  const source: ModelSource = { path, keys, tensors: new TensorChecker(file), config };
+  const name = keys.optionalString("general.name") || basename(path).replace(/\.gguf$/i, "");
+  const base = { path, fileSize, name, metadata, tensors, config };
+  const model = architecture === "bert" ? readEncoder(source, file, base) : readDecoder(source, file, base);
+  source.tensors.finish();
+  checkVocabulary(keys, metadata, model.hyperparameters.vocabSize);
+  return model;
+}
+
+function readArchitecture(path: string, keys: MetadataReader): "bert" | "gpt2" {
+  const architecture = keys.string("general.architecture");
+  const type = keys.optionalString("general.type") ?? "model";
+  if (type !== "model") throw unsupportedKey({ path }, "general.type", type);
+  const parts = keys.optionalInteger("split.count", 0, 65_535) ?? 1;
+  if (parts > 1) throw unsupportedKey({ path }, "split.count", parts);
+  if (architecture === "bert" || architecture === "gpt2") return architecture;
+  const message = `Architecture ${JSON.stringify(architecture)} is not computed, only "bert" and "gpt2" (${path})`;
+  throw new UnsupportedError(message, { path, field: "general.architecture", value: architecture });
+}
+
+function readEncoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): EncoderFile {
+  const hyperparameters = readBertHyperparameters(source);
+  const heads = checkBertTensors(source, hyperparameters);
+  return {
+    ...base,
+    kind: "encoder",
+    architecture: "bert",
+    hyperparameters,
+    spec: makeSpec(file, "bert", hyperparameters),
+    heads,
+    labels: readLabels(source, heads.sequenceLabels || heads.tokenLabels),
+    sentenceTransformers: readSentenceTransformers(source.keys, hyperparameters.contextLength),
+  };
+}
+
+function readDecoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): DecoderFile {
+  const hyperparameters = readGpt2Hyperparameters(source);
+  const { tiedHead } = checkGpt2Tensors(source, hyperparameters);
+  const spec = makeSpec(file, "gpt2", hyperparameters);
+  return { ...base, kind: "decoder", architecture: "gpt2", hyperparameters, spec, tiedHead };
+}
+
+function makeSpec(
+  { path, tensors }: GgufFile,
+  architecture: ModelSpec["architecture"],
+  hyperparameters: ModelSpec["hyperparameters"],
+): ModelSpec {
+  const table = tensors.map(({ name, type, shape, offset }) => ({
+    name,
+    // TensorChecker.finish refuses every other type before the specification leaves this module.
+    type: type.name as TensorType,
+    shape,
+    offset,
+  }));
+  return { path, architecture, hyperparameters, tensors: table };
+}
+
+/** The file's labels, else the configuration's, else the numbered ones Hugging Face would give. */
+function readLabels({ keys, config }: ModelSource, count: number): string[] {
+  if (count === 0) return [];
+  const key = "bert.classifier.output_labels";
+  const written = keys.optionalStrings(key);
+  if (written !== undefined && written.length !== count) throw keys.error(key, `${count} labels`, written);
+  const named = config?.["id2label"] as Record<string, unknown> | null | undefined;
+  return written ?? Array.from({ length: count }, (_, i) => String(named?.[i] ?? `LABEL_${i}`));
+}
+
+/** Every token of the vocabulary has a row of the embedding. */
+function checkVocabulary(
+  keys: MetadataReader,
+  metadata: ReadonlyMap<string, MetadataValue>,
+  vocabSize: number,
+): void {
+  const key = "tokenizer.ggml.tokens";
+  const tokens = metadata.get(key);
+  if (tokens === undefined) return;
+  const length = typeof tokens === "object" ? tokens.length : -1;
+  if (length !== vocabSize)
+    throw keys.error(key, `${vocabSize} tokens, one per row of token_embd.weight`, tokens);
+}
+
+// ---- names
+
+/**
+ * The absolute path of a model: the name of one embedded in the package (`"mini-embed"`), else a path.
+ *
+ * @throws ModelFileError `MODEL_FILE_NOT_FOUND`, with the embedded names, when there is neither.
+ */
+export async function resolveModel(pathOrName: string): Promise<string> {
+  const folder = modelsFolder();
+  const known = embeddedModels(folder);
+  if (folder !== undefined && known.includes(pathOrName)) return join(folder, `${pathOrName}.gguf`);
+  const path = resolve(pathOrName);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) {
+    const message = `Expected a GGUF file but ${path} is a folder: convert() makes a GGUF file from a checkpoint`;
+    throw new ModelFileError(message, { path, field: "path" });
+  }
+  if (found !== undefined) return path;
+  const names = known.length > 0 ? `; embedded models: ${known.join(", ")}` : "";
+  const message = `Expected a path or the name of an embedded model but received ${JSON.stringify(pathOrName)}`;
+  throw new ModelFileError(
+    `${message} and there is no file ${path}${names}`,
+    { path, known },
+    "MODEL_FILE_NOT_FOUND",
+  );
+}
+
+function embeddedModels(folder: string | undefined): string[] {
+  if (folder === undefined || !existsSync(folder)) return [];
+  const files = readdirSync(folder).filter((file) => file.endsWith(".gguf"));
+  return files.map((file) => file.slice(0, -".gguf".length)).sort();
+}
+
+/** The folder `models/` of this package; in an Electron application the one outside `app.asar`. */
+function modelsFolder(): string | undefined {
+  const root = findPackageRoot(__dirname);
+  return root === undefined ? undefined : outsideAsar(join(root, "models"));
+}
