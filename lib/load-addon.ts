@@ -33,9 +33,8 @@ export function loadAddon(from: string = __dirname): unknown {
   checkNodeApi(process.versions.napi);
   const tried: LoadAttempt[] = [];
   const root = findPackageRoot(from);
-  const candidates = listCandidates(root, tried);
 
-  for (const candidate of candidates) {
+  for (const candidate of candidates(root, tried)) {
     const file = outsideAsar(candidate);
     if (!fs.existsSync(file)) {
       tried.push({ path: file, reason: "no such file" });
@@ -84,11 +83,14 @@ function packageName(folder: string): string | undefined {
 }
 
 /** Files worth a try, best first; what rules a whole folder out goes to `tried`. */
-function listCandidates(root: string | undefined, tried: LoadAttempt[]): string[] {
+function* candidates(root: string | undefined, tried: LoadAttempt[]): Generator<string> {
   const forced = process.env["GGML_TRANSFORMERS_ADDON"];
-  if (forced) return [path.resolve(forced)];
-  if (root === undefined) return [];
-  return [path.join(root, "build", "Release", ADDON), ...listPrebuilds(path.join(root, "prebuilds"), tried)];
+  if (forced) {
+    yield path.resolve(forced);
+  } else if (root !== undefined) {
+    yield path.join(root, "build", "Release", ADDON);
+    yield* listPrebuilds(path.join(root, "prebuilds"), tried);
+  }
 }
 
 function listPrebuilds(prebuilds: string, tried: LoadAttempt[]): string[] {
