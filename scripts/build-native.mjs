@@ -13,6 +13,7 @@ import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { fetchGgml, VendorError } from "../vendor/fetch.mjs";
 import { hashInputs, readStamp } from "./stamp.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
@@ -106,9 +107,7 @@ export async function buildNative({
   arch,
   output,
 } = {}) {
-  if (!fs.existsSync(path.join(ROOT, "vendor", "ggml", "CMakeLists.txt"))) {
-    throw new BuildError("vendor/ggml is missing: bring it with `node vendor/fetch.mjs`.");
-  }
+  fetchGgml({ log: (line) => console.error(line) });
   const hash = inputsHash();
   const target = arch ?? process.arch;
   const flavour = [debug ? "debug" : "release", target, sanitize.replaceAll(",", "-"), cuda ? "cuda" : ""];
@@ -150,7 +149,8 @@ async function main() {
       `Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB).`,
     );
   } catch (error) {
-    console.error(error instanceof BuildError ? error.message : error);
+    const expected = error instanceof BuildError || error instanceof VendorError;
+    console.error(expected ? error.message : error);
     process.exitCode = 1;
   }
 }

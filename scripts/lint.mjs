@@ -1,4 +1,4 @@
-// Every check of style and types, all of them even when one fails.
+// Every check of style and types, all of them even when one fails; with --fix, repairs what a tool can.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -13,21 +13,30 @@ function nativeSources() {
     .map((name) => path.join("native", name));
 }
 
-const CHECKS = [
-  ["oxlint", "--deny-warnings"],
-  ["oxfmt", "--check", "."],
-  ["clang-format", "--dry-run", "-Werror", ...nativeSources()],
-  ["tsc", "--noEmit"],
-  ["tsc", "--noEmit", "--project", "test"],
-];
+function checks() {
+  return [
+    ["oxlint", "--deny-warnings"],
+    ["oxfmt", "--check", "."],
+    ["clang-format", "--dry-run", "-Werror", ...nativeSources()],
+    ["tsc", "--noEmit"],
+    ["tsc", "--noEmit", "--project", "test"],
+  ];
+}
 
-/** Returns how many checks failed. */
-export function lint() {
-  const bin = path.join(ROOT, "node_modules", ".bin");
+function repairs() {
+  return [
+    ["oxlint", "--fix"],
+    ["oxfmt", "."],
+    ["clang-format", "-i", ...nativeSources()],
+  ];
+}
+
+/** Runs the checks, or the repairs; returns how many failed. */
+export function lint({ fix = false } = {}) {
   let failed = 0;
-  for (const [program, ...args] of CHECKS) {
+  for (const [program, ...args] of fix ? repairs() : checks()) {
     console.log(`> ${[program, ...args].join(" ").slice(0, 80)}`);
-    const { status } = spawnSync(path.join(bin, program), args, {
+    const { status } = spawnSync(path.join(ROOT, "node_modules", ".bin", program), args, {
       cwd: ROOT,
       stdio: "inherit",
       shell: process.platform === "win32",
@@ -38,5 +47,5 @@ export function lint() {
 }
 
 if (process.argv[1] && fs.realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  if (lint() > 0) process.exitCode = 1;
+  if (lint({ fix: process.argv.includes("--fix") }) > 0) process.exitCode = 1;
 }
