@@ -57,13 +57,14 @@ function findCmakeJs() {
 }
 
 async function runCmakeJs(cmakeJs, settings) {
-  const build = new cmakeJs.BuildSystem({
-    ...settings,
-    directory: ROOT,
-    parallel: os.availableParallelism(),
-  });
-  await build.configure();
-  await build.build();
+  const parallel = os.availableParallelism();
+  const build = new cmakeJs.BuildSystem({ ...settings, directory: ROOT, parallel, noLog: true });
+  try {
+    await build.configure();
+    await build.build();
+  } catch (error) {
+    throw new BuildError(`The addon could not be built: ${error.message}`);
+  }
 }
 
 function runCmake({ out, config, arch, cMakeOptions }) {

@@ -24,6 +24,7 @@ async function install() {
   console.error(`No prebuilt addon for ${process.platform}-${process.arch}: building it from source.`);
   try {
     await buildNative();
+    fs.rmSync(path.join(ROOT, ".cmake"), { recursive: true, force: true });
   } catch (error) {
     console.error(
       [

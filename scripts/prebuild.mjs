@@ -1,21 +1,40 @@
-// Makes prebuilds/<platform>-<arch>/ for this machine, named so that the loader finds it.
+// Makes prebuilds/<platform>-<arch>/ for this machine in the current folder, named so that the loader finds it.
+import fs from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { fileURLToPath } from "node:url";
 import prebuildify from "prebuildify";
 
-const cwd = process.cwd();
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+/**
+ * node-gyp downloads Node's headers before anything else, though CMake compiles here and has its own. A folder
+ * that looks like unpacked headers spares that.
+ */
+function makeNodeDir() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "node-headers-"));
+  const include = path.join(folder, "include", "node");
+  fs.mkdirSync(include, { recursive: true });
+  fs.writeFileSync(path.join(include, "common.gypi"), "{}\n");
+  fs.writeFileSync(
+    path.join(include, "config.gypi"),
+    JSON.stringify({ variables: process.config.variables }),
+  );
+  return folder;
+}
 
-await promisify(prebuildify)({
-  cwd,
-  napi: true,
-  name: "ggml-transformers",
-  targets: [{ runtime: "node", target: process.versions.node }],
-  // Only Linux has two C libraries to tell apart.
-  tagLibc: process.platform === "linux",
-  // The linker has stripped it.
-  strip: false,
-  quiet: false,
-});
-console.error(`Made ${path.relative(root, path.join(cwd, "prebuilds")) || "prebuilds"}.`);
+const nodeDir = makeNodeDir();
+process.env.npm_config_nodedir = nodeDir;
+try {
+  await promisify(prebuildify)({
+    cwd: process.cwd(),
+    napi: true,
+    name: "ggml-transformers",
+    targets: [{ runtime: "node", target: process.versions.node }],
+    // Only Linux has two C libraries to tell apart.
+    tagLibc: process.platform === "linux",
+    // The linker has stripped it.
+    strip: false,
+  });
+} finally {
+  fs.rmSync(nodeDir, { recursive: true, force: true });
+}
+console.error(`Made ${path.join("prebuilds", `${process.platform}-${process.arch}`)}.`);
