@@ -1,0 +1,54 @@
+// What one environment (the main thread, or a worker) owns.
+#pragma once
+
+#include <napi.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "binding/dispatcher.h"
+#include "engine/engine.h"
+#include "engine/worker_pool.h"
+
+namespace ggml_transformers {
+
+class AddonData {
+public:
+    using EngineId = uint64_t;
+
+    explicit AddonData(Napi::Env env) : dispatcher(std::make_shared<Dispatcher>(env)) {}
+
+    static AddonData& of(Napi::Env env) { return *env.GetInstanceData<AddonData>(); }
+
+    // An engine from its start until its thread has ended.
+    struct Entry {
+        std::shared_ptr<Engine> engine;
+        bool load_cancelled = false;
+        std::vector<Dispatcher::TaskId> disposals;  // promises to resolve at its end
+    };
+
+    WorkerPool& workers() {
+        if (!workers_) workers_ = std::make_unique<WorkerPool>();
+        return *workers_;
+    }
+
+    // The environment ends: everything is stopped and waited for.
+    void shut_down() {
+        dispatcher->close();
+        for (const auto& [id, entry] : engines) entry.engine->request_stop();
+        for (const auto& [id, entry] : engines) entry.engine->join();
+        workers_.reset();
+    }
+
+    std::shared_ptr<Dispatcher> dispatcher;
+    Napi::FunctionReference model_class;
+    std::map<EngineId, Entry> engines;
+    EngineId next_engine = 1;
+
+private:
+    std::unique_ptr<WorkerPool> workers_;
+};
+
+}  // namespace ggml_transformers

@@ -1,0 +1,194 @@
+#include "binding/arguments.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "engine/error.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+Error wrong(const std::string& expected, const std::string& name) {
+    return Error(ErrorCode::InvalidArgument, "Expected " + expected + " for " + name).with("argument", name);
+}
+
+Napi::Value get(const Napi::Object& object, const char* key) {
+    Napi::Value value = object.Get(key);
+    if (value.IsEmpty()) throw wrong("a readable property", key);  // a getter threw
+    return value;
+}
+
+bool flag(const Napi::Object& object, const char* key) {
+    const Napi::Value value = get(object, key);
+    if (value.IsUndefined()) return false;
+    if (!value.IsBoolean()) throw wrong("a boolean", key);
+    return value.As<Napi::Boolean>().Value();
+}
+
+std::vector<int32_t> optional_ids(const Napi::Object& object, const char* key) {
+    const Napi::Value value = get(object, key);
+    return value.IsUndefined() ? std::vector<int32_t>{} : to_ids(value, key);
+}
+
+constexpr int64_t largest_exact = int64_t{1} << 53;  // beyond it a double does not hold every whole number
+
+}  // namespace
+
+Napi::Object to_object(const Napi::Value& value, const std::string& name) {
+    if (value.IsEmpty() || !value.IsObject()) throw wrong("an object", name);
+    return value.As<Napi::Object>();
+}
+
+Napi::Function to_function(const Napi::Value& value, const std::string& name) {
+    if (value.IsEmpty() || !value.IsFunction()) throw wrong("a function", name);
+    return value.As<Napi::Function>();
+}
+
+std::string to_text(const Napi::Value& value, const std::string& name) {
+    if (value.IsEmpty() || !value.IsString()) throw wrong("a string", name);
+    return value.As<Napi::String>().Utf8Value();
+}
+
+double to_number(const Napi::Value& value, const std::string& name) {
+    if (value.IsEmpty() || !value.IsNumber()) throw wrong("a number", name);
+    return value.As<Napi::Number>().DoubleValue();
+}
+
+int64_t to_integer(const Napi::Value& value, const std::string& name, int64_t low, int64_t high) {
+    const double number = to_number(value, name);
+    if (number != std::floor(number) || !(number >= static_cast<double>(low)) ||
+        !(number <= static_cast<double>(high))) {
+        throw wrong("a whole number from " + std::to_string(low) + " to " + std::to_string(high), name);
+    }
+    return static_cast<int64_t>(number);
+}
+
+std::vector<int32_t> to_ids(const Napi::Value& value, const std::string& name) {
+    if (value.IsEmpty() || !value.IsTypedArray() ||
+        value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
+        throw wrong("an Int32Array", name);
+    }
+    const Napi::Int32Array array = value.As<Napi::Int32Array>();
+    return {array.Data(), array.Data() + array.ElementLength()};
+}
+
+namespace {
+
+TensorEntry to_tensor_entry(const Napi::Value& value) {
+    const Napi::Object object = to_object(value, "tensors[]");
+    TensorEntry entry;
+    entry.name = to_text(get(object, "name"), "tensors[].name");
+    entry.type = to_text(get(object, "type"), "tensors[].type");
+    entry.offset = static_cast<uint64_t>(to_integer(get(object, "offset"), "tensors[].offset", 0, largest_exact));
+    const Napi::Value shape = get(object, "shape");
+    if (!shape.IsArray()) throw wrong("an array", "tensors[].shape");
+    const Napi::Array extents = shape.As<Napi::Array>();
+    for (uint32_t i = 0; i < extents.Length() && i < 16; ++i) {
+        entry.shape.push_back(
+            static_cast<uint64_t>(to_integer(extents.Get(i), "tensors[].shape[]", 0, largest_exact)));
+    }
+    return entry;
+}
+
+void read_hyperparameters(const Napi::Object& object, ModelSpec& spec) {
+    const Napi::Array keys = object.GetPropertyNames();
+    for (uint32_t i = 0; i < keys.Length(); ++i) {
+        const std::string key = to_text(keys.Get(i), "hyperparameters");
+        const Napi::Value value = get(object, key.c_str());
+        if (value.IsString()) {
+            spec.strings[key] = to_text(value, key);
+        } else if (value.IsBoolean()) {
+            spec.numbers[key] = value.As<Napi::Boolean>().Value() ? 1.0 : 0.0;
+        } else if (!value.IsUndefined()) {
+            spec.numbers[key] = to_number(value, key);
+        }
+    }
+}
+
+}  // namespace
+
+ModelSpec to_model_spec(const Napi::Value& value) {
+    const Napi::Object object = to_object(value, "spec");
+    ModelSpec spec;
+    spec.path = to_text(get(object, "path"), "path");
+    spec.architecture = to_text(get(object, "architecture"), "architecture");
+    read_hyperparameters(to_object(get(object, "hyperparameters"), "hyperparameters"), spec);
+    const Napi::Value tensors = get(object, "tensors");
+    if (!tensors.IsArray()) throw wrong("an array", "tensors");
+    const Napi::Array entries = tensors.As<Napi::Array>();
+    for (uint32_t i = 0; i < entries.Length(); ++i) spec.tensors.push_back(to_tensor_entry(entries.Get(i)));
+    return spec;
+}
+
+LoadOptions to_load_options(const Napi::Value& value) {
+    const Napi::Object object = to_object(value, "options");
+    LoadOptions options;
+    options.device = to_text(get(object, "device"), "device");
+    options.threads = static_cast<int>(to_integer(get(object, "threads"), "threads", 0, 512));
+    options.max_memory =
+        static_cast<uint64_t>(to_integer(get(object, "maxMemory"), "maxMemory", 0, largest_exact));
+    return options;
+}
+
+EncodeRequest to_encode_request(const Napi::Value& value) {
+    const Napi::Object object = to_object(value, "request");
+    EncodeRequest request;
+    request.ids = to_ids(get(object, "ids"), "ids");
+    request.lengths = to_ids(get(object, "lengths"), "lengths");
+    request.segments = optional_ids(object, "segments");
+    request.mlm_positions = optional_ids(object, "mlmPositions");
+    const Napi::Value pooling = get(object, "pooling");
+    if (!pooling.IsUndefined()) request.pooling = pooling_from_name(to_text(pooling, "pooling"));
+    request.normalize = flag(object, "normalize");
+    request.last_hidden = flag(object, "lastHiddenState");
+    request.pooler = flag(object, "poolerOutput");
+    request.hidden_states = flag(object, "hiddenStates");
+    request.attentions = flag(object, "attentions");
+    request.next_sentence = flag(object, "nextSentence");
+    return request;
+}
+
+GenerateRequest to_generate_request(const Napi::Value& value) {
+    constexpr int64_t largest_int32 = std::numeric_limits<int32_t>::max();
+    const Napi::Object object = to_object(value, "request");
+    GenerateRequest request;
+    request.ids = to_ids(get(object, "ids"), "ids");
+    request.max_tokens = to_integer(get(object, "maxTokens"), "maxTokens", 0, largest_int32);
+    request.stop_ids = to_ids(get(object, "stopIds"), "stopIds");
+    request.logprobs = flag(object, "logprobs");
+    const Napi::Object sampling = to_object(get(object, "sampling"), "sampling");
+    SamplingOptions& s = request.sampling;
+    s.temperature = to_number(get(sampling, "temperature"), "temperature");
+    if (!(s.temperature >= 0.0) || std::isinf(s.temperature)) throw wrong("a number of at least 0", "temperature");
+    s.top_k = static_cast<int32_t>(to_integer(get(sampling, "topK"), "topK", 0, largest_int32));
+    s.top_p = to_number(get(sampling, "topP"), "topP");
+    if (!(s.top_p > 0.0) || !(s.top_p <= 1.0)) throw wrong("a number above 0 and at most 1", "topP");
+    s.seed = static_cast<uint32_t>(
+        to_integer(get(sampling, "seed"), "seed", 0, std::numeric_limits<uint32_t>::max()));
+    return request;
+}
+
+namespace {
+
+template <class Array, class T>
+Napi::Value copy_to_js(Napi::Env env, const std::vector<T>& values) {
+    Array array = Array::New(env, values.size());
+    // An allocation that failed has left a RangeError.
+    if (env.IsExceptionPending()) return env.Undefined();
+    if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
+    return array;
+}
+
+}  // namespace
+
+Napi::Value to_js(Napi::Env env, const std::vector<float>& values) {
+    return copy_to_js<Napi::Float32Array>(env, values);
+}
+
+Napi::Value to_js(Napi::Env env, const std::vector<int32_t>& values) {
+    return copy_to_js<Napi::Int32Array>(env, values);
+}
+
+}  // namespace ggml_transformers

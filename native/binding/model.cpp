@@ -1,0 +1,268 @@
+#include "binding/model.h"
+
+#include "binding/arguments.h"
+#include "binding/errors.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+// What the constructor's External holds.
+struct Construction {
+    AddonData::EngineId id;
+    std::shared_ptr<Engine> engine;
+};
+
+// Opens a task, starts the work and returns { promise, cancel }. When the work cannot start, no promise is left.
+template <class T, class Start>
+Napi::Value start_task(Napi::Env env, const Napi::Function& on_event,
+                       std::function<Napi::Value(Napi::Env, const T&)> to_value,
+                       const std::shared_ptr<Engine>& engine, Start&& start) {
+    const std::shared_ptr<Dispatcher> dispatcher = AddonData::of(env).dispatcher;
+    const Dispatcher::TaskId id = dispatcher->open(env, on_event);
+    try {
+        CancelToken cancel = start(id, Dispatcher::settle<T>(dispatcher, id, std::move(to_value)));
+        return dispatcher->task_object(env, id, [cancel, engine]() mutable {
+            cancel.cancel();
+            engine->wake();
+        });
+    } catch (...) {
+        dispatcher->forget(env, id);
+        throw;
+    }
+}
+
+Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
+    Napi::Object object = Napi::Object::New(env);
+    const auto set = [&](const char* name, const std::vector<float>& values) {
+        if (!values.empty()) object.Set(name, to_js(env, values));
+    };
+    set("pooled", result.pooled);
+    set("lastHiddenState", result.last_hidden);
+    set("poolerOutput", result.pooler);
+    set("hiddenStates", result.hidden_states);
+    set("attentions", result.attentions);
+    set("mlmLogits", result.mlm_logits);
+    set("nextSentenceLogits", result.next_sentence);
+    return object;
+}
+
+const char* reason_name(FinishReason reason) {
+    switch (reason) {
+        case FinishReason::Stop: return "stop";
+        case FinishReason::Length: return "length";
+        case FinishReason::Context: return "context";
+    }
+    return "length";
+}
+
+Napi::Value generate_result(Napi::Env env, const GenerateResult& result) {
+    Napi::Object timings = Napi::Object::New(env);
+    timings.Set("queuedMs", result.queued_ms);
+    timings.Set("promptMs", result.prompt_ms);
+    timings.Set("decodeMs", result.decode_ms);
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("tokens", to_js(env, result.tokens));
+    if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
+    object.Set("finishReason", reason_name(result.finish_reason));
+    object.Set("timings", timings);
+    return object;
+}
+
+Napi::Function optional_function(const Napi::CallbackInfo& info, size_t index, const char* name) {
+    return info[index].IsUndefined() ? Napi::Function() : to_function(info[index], name);
+}
+
+}  // namespace
+
+Napi::Function NativeModel::define(Napi::Env env) {
+    return DefineClass(env, "NativeModel",
+                       {InstanceAccessor<&NativeModel::device>("device", napi_enumerable),
+                        InstanceAccessor<&NativeModel::threads>("threads", napi_enumerable),
+                        InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
+                        InstanceMethod<&NativeModel::memory>("memory"),
+                        InstanceMethod<&NativeModel::encode>("encode"),
+                        InstanceMethod<&NativeModel::generate>("generate"),
+                        InstanceMethod<&NativeModel::logits>("logits"),
+                        InstanceMethod<&NativeModel::dispose>("dispose")});
+}
+
+NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
+    if (info.Length() != 1 || !info[0].IsExternal()) {
+        Napi::TypeError::New(info.Env(), "NativeModel is made by loadModel").ThrowAsJavaScriptException();
+        return;
+    }
+    const auto* construction = info[0].As<Napi::External<Construction>>().Data();
+    id_ = construction->id;
+    engine_ = construction->engine;
+}
+
+NativeModel::~NativeModel() {
+    // Collected without being disposed: the thread ends by itself, the environment's table waits for it.
+    if (engine_) engine_->request_stop();
+}
+
+Napi::Value NativeModel::device(const Napi::CallbackInfo& info) {
+    return Napi::String::New(info.Env(), engine_->device());
+}
+
+Napi::Value NativeModel::threads(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), engine_->threads());
+}
+
+Napi::Value NativeModel::heads(const Napi::CallbackInfo& info) {
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("pooler", engine_->heads().pooler);
+    object.Set("mlm", engine_->heads().mlm);
+    object.Set("nextSentence", engine_->heads().next_sentence);
+    return object;
+}
+
+Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
+    const EngineMemory& memory = engine_->memory();
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("mapped", static_cast<double>(memory.mapped));
+    object.Set("weights", static_cast<double>(memory.weights));
+    object.Set("activations", static_cast<double>(memory.activations));
+    object.Set("kvCache", static_cast<double>(memory.kv_cache));
+    return object;
+}
+
+Napi::Value NativeModel::encode(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        EncodeRequest request = to_encode_request(info[0]);
+        return start_task<EncodeResult>(info.Env(), Napi::Function(), encode_result, engine_,
+                                        [&](Dispatcher::TaskId, Completion<EncodeResult> completion) {
+                                            return engine_->encode(std::move(request), std::move(completion));
+                                        });
+    });
+}
+
+Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        GenerateRequest request = to_generate_request(info[0]);
+        const Napi::Function on_token = optional_function(info, 1, "onToken");
+        return start_task<GenerateResult>(
+            info.Env(), on_token, generate_result, engine_,
+            [&](Dispatcher::TaskId id, Completion<GenerateResult> completion) {
+                if (!on_token.IsEmpty()) {
+                    request.on_token = [id, dispatcher = AddonData::of(info.Env()).dispatcher](int32_t token,
+                                                                                               float logprob) {
+                        dispatcher->post([id, token, logprob](Napi::Env env, Dispatcher& d) {
+                            d.event(env, id, {static_cast<double>(token), static_cast<double>(logprob)});
+                        });
+                    };
+                }
+                return engine_->generate(std::move(request), std::move(completion));
+            });
+    });
+}
+
+Napi::Value NativeModel::logits(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        LogitsRequest request{to_ids(info[0], "ids")};
+        return start_task<LogitsResult>(
+            info.Env(), Napi::Function(),
+            [](Napi::Env env, const LogitsResult& result) { return to_js(env, result.logits); }, engine_,
+            [&](Dispatcher::TaskId, Completion<LogitsResult> completion) {
+                return engine_->logits(std::move(request), std::move(completion));
+            });
+    });
+}
+
+Napi::Value NativeModel::dispose(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        const Napi::Env env = info.Env();
+        AddonData& data = AddonData::of(env);
+        const auto found = data.engines.find(id_);
+        if (found == data.engines.end()) {  // it has ended
+            const Napi::Promise::Deferred deferred = Napi::Promise::Deferred::New(env);
+            deferred.Resolve(env.Undefined());
+            return deferred.Promise();
+        }
+        const Dispatcher::TaskId task = data.dispatcher->open(env, Napi::Function());
+        found->second.disposals.push_back(task);
+        engine_->request_stop();
+        return data.dispatcher->task_object(env, task, nullptr).Get("promise");
+    });
+}
+
+namespace {
+
+// On the JavaScript thread, when loading has ended one way or the other.
+void finish_load(Napi::Env env, Dispatcher& dispatcher, Dispatcher::TaskId task, AddonData::EngineId id,
+                 const std::optional<Error>& error) {
+    AddonData& data = AddonData::of(env);
+    const auto found = data.engines.find(id);
+    if (error) {
+        dispatcher.reject(env, task, *error);
+    } else if (found == data.engines.end() || found->second.load_cancelled) {
+        dispatcher.reject(env, task, aborted());
+    } else {
+        Construction construction{id, found->second.engine};
+        dispatcher.resolve(env, task, [&](Napi::Env e) -> Napi::Value {
+            return data.model_class.New({Napi::External<Construction>::New(e, &construction)});
+        });
+    }
+}
+
+// The thread has said its last word: wait for it, forget it, tell who asked for its end.
+void finish_engine(Napi::Env env, Dispatcher& dispatcher, AddonData::EngineId id) {
+    AddonData& data = AddonData::of(env);
+    const auto found = data.engines.find(id);
+    if (found == data.engines.end()) return;
+    const AddonData::Entry entry = std::move(found->second);
+    data.engines.erase(found);
+    entry.engine->join();
+    for (const Dispatcher::TaskId task : entry.disposals) {
+        dispatcher.resolve(env, task, [](Napi::Env e) { return e.Undefined(); });
+    }
+}
+
+EngineEvents make_events(const std::shared_ptr<Dispatcher>& dispatcher, Dispatcher::TaskId task,
+                         AddonData::EngineId id) {
+    EngineEvents events;
+    events.progress = [dispatcher, task](double fraction) {
+        dispatcher->post([task, fraction](Napi::Env env, Dispatcher& d) { d.event(env, task, {fraction}); });
+    };
+    events.loaded = [dispatcher, task, id](std::optional<Error> error) {
+        dispatcher->post([task, id, error = std::move(error)](Napi::Env env, Dispatcher& d) {
+            finish_load(env, d, task, id, error);
+        });
+    };
+    events.exited = [dispatcher, id] {
+        dispatcher->post([id](Napi::Env env, Dispatcher& d) { finish_engine(env, d, id); });
+    };
+    return events;
+}
+
+}  // namespace
+
+Napi::Value load_model(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        const Napi::Env env = info.Env();
+        ModelSpec spec = to_model_spec(info[0]);
+        LoadOptions options = to_load_options(info[1]);
+        const Napi::Function on_progress = optional_function(info, 2, "onProgress");
+        AddonData& data = AddonData::of(env);
+        const AddonData::EngineId id = data.next_engine++;
+        const Dispatcher::TaskId task = data.dispatcher->open(env, on_progress);
+        try {
+            AddonData::Entry& entry = data.engines[id];
+            entry.engine = std::make_shared<Engine>(std::move(spec), std::move(options),
+                                                    make_events(data.dispatcher, task, id));
+            return data.dispatcher->task_object(env, task, [&data, id] {
+                const auto found = data.engines.find(id);
+                if (found == data.engines.end()) return;
+                found->second.load_cancelled = true;
+                found->second.engine->request_stop();
+            });
+        } catch (...) {
+            data.engines.erase(id);
+            data.dispatcher->forget(env, task);
+            throw;
+        }
+    });
+}
+
+}  // namespace ggml_transformers

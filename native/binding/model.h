@@ -1,0 +1,37 @@
+// NativeModel: a loaded model as JavaScript sees it.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "binding/addon_data.h"
+
+namespace ggml_transformers {
+
+class NativeModel final : public Napi::ObjectWrap<NativeModel> {
+public:
+    static Napi::Function define(Napi::Env env);
+
+    // Constructed by loadModel alone.
+    explicit NativeModel(const Napi::CallbackInfo& info);
+    ~NativeModel() override;
+
+private:
+    Napi::Value device(const Napi::CallbackInfo& info);
+    Napi::Value threads(const Napi::CallbackInfo& info);
+    Napi::Value heads(const Napi::CallbackInfo& info);
+    Napi::Value memory(const Napi::CallbackInfo& info);
+    Napi::Value encode(const Napi::CallbackInfo& info);
+    Napi::Value generate(const Napi::CallbackInfo& info);
+    Napi::Value logits(const Napi::CallbackInfo& info);
+    Napi::Value dispose(const Napi::CallbackInfo& info);
+
+    AddonData::EngineId id_ = 0;
+    std::shared_ptr<Engine> engine_;
+};
+
+// loadModel(spec, options, onProgress?) -> { promise, cancel }
+Napi::Value load_model(const Napi::CallbackInfo& info);
+
+}  // namespace ggml_transformers

@@ -1,0 +1,146 @@
+// The two kinds of decoding work: generating a continuation, and the logits of every position.
+#include <algorithm>
+#include <string>
+
+#include "engine/decode_scheduler.h"
+#include "engine/system.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double milliseconds(Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+class GenerateJob final : public DecodeJob {
+public:
+    GenerateJob(GenerateRequest request, CancelToken cancel, Completion<GenerateResult> completion)
+        : DecodeJob(request.ids, std::move(cancel)), request_(std::move(request)),
+          completion_(std::move(completion)), sampler_(request_.sampling) {}
+
+    int64_t positions_needed(const ModelSize& size) const override {
+        return std::min(size.context, static_cast<int64_t>(request_.ids.size()) + request_.max_tokens);
+    }
+    bool wants_all_logits() const override { return false; }
+    void started() override { started_ = Clock::now(); }
+    void fail(const Error& error) override { completion_.finish(error); }
+
+    bool receive(const float* logits, int64_t, const ModelSize& size) override {
+        if (result_.tokens.empty()) first_ = Clock::now();
+        if (request_.max_tokens == 0) return finish(FinishReason::Length);
+        const int32_t id = sampler_.sample(logits, size.vocabulary);
+        const auto& stops = request_.stop_ids;
+        if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
+        emit(id, logits, size);
+        if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens) return finish(FinishReason::Length);
+        if (static_cast<int64_t>(tokens_.size()) == size.context) return finish(FinishReason::Context);
+        return false;
+    }
+
+private:
+    void emit(int32_t id, const float* logits, const ModelSize& size) {
+        tokens_.push_back(id);
+        result_.tokens.push_back(id);
+        float logprob = 0.0f;
+        if (request_.logprobs) {
+            logprob = static_cast<float>(log_probability(logits, size.vocabulary, id));
+            result_.logprobs.push_back(logprob);
+        }
+        if (request_.on_token) request_.on_token(id, logprob);
+    }
+
+    bool finish(FinishReason reason) {
+        result_.finish_reason = reason;
+        result_.queued_ms = milliseconds(created_, started_);
+        result_.prompt_ms = milliseconds(started_, first_);
+        result_.decode_ms = milliseconds(first_, Clock::now());
+        completion_.finish(std::move(result_));
+        return true;
+    }
+
+    GenerateRequest request_;
+    Completion<GenerateResult> completion_;
+    SamplerChain sampler_;
+    GenerateResult result_;
+    Clock::time_point created_ = Clock::now();
+    Clock::time_point started_ = created_;
+    Clock::time_point first_ = created_;
+};
+
+class LogitsJob final : public DecodeJob {
+public:
+    LogitsJob(LogitsRequest request, const ModelSize& size, CancelToken cancel, Completion<LogitsResult> completion)
+        : DecodeJob(std::move(request.ids), std::move(cancel)), completion_(std::move(completion)) {
+        const auto values = tokens_.size() * static_cast<size_t>(size.vocabulary);
+        const auto bytes = static_cast<double>(values) * sizeof(float);
+        const auto available = static_cast<double>(system_memory().available);
+        if (available > 0 && bytes > available) {
+            throw Error(ErrorCode::OutOfMemory, "The logits would need " + std::to_string(bytes / 1e6) +
+                                                    " MB of memory: score a shorter text")
+                .with("required", bytes)
+                .with("available", available);
+        }
+        result_.logits.reserve(values);
+    }
+
+    int64_t positions_needed(const ModelSize&) const override { return static_cast<int64_t>(tokens_.size()); }
+    bool wants_all_logits() const override { return true; }
+    void fail(const Error& error) override { completion_.finish(error); }
+
+    bool receive(const float* logits, int64_t rows, const ModelSize& size) override {
+        result_.logits.insert(result_.logits.end(), logits, logits + rows * size.vocabulary);
+        if (pending() > 0) return false;
+        completion_.finish(std::move(result_));
+        return true;
+    }
+
+private:
+    Completion<LogitsResult> completion_;
+    LogitsResult result_;
+};
+
+}  // namespace
+
+void check_ids(const std::vector<int32_t>& ids, const ModelSize& size) {
+    if (ids.empty()) throw Error(ErrorCode::InvalidArgument, "Expected at least one token id");
+    if (static_cast<int64_t>(ids.size()) > size.context) {
+        throw Error(ErrorCode::InputTooLong, "The input has " + std::to_string(ids.size()) +
+                                                 " tokens, more than the model's " + std::to_string(size.context))
+            .with("length", static_cast<double>(ids.size()))
+            .with("limit", static_cast<double>(size.context));
+    }
+    for (const int32_t id : ids) {
+        if (id >= 0 && id < size.vocabulary) continue;
+        throw Error(ErrorCode::InvalidArgument, "Expected token ids from 0 to " +
+                                                    std::to_string(size.vocabulary - 1) + " but received " +
+                                                    std::to_string(id))
+            .with("value", id)
+            .with("limit", static_cast<double>(size.vocabulary));
+    }
+}
+
+DecoderSlice DecodeJob::slice(int64_t limit) const {
+    const int64_t count = std::min(limit, pending());
+    DecoderSlice s;
+    s.cache = cache.get();
+    s.past = past_;
+    s.ids.assign(tokens_.begin() + past_, tokens_.begin() + past_ + count);
+    s.all_logits = wants_all_logits();
+    s.last_logits = count == pending();
+    return s;
+}
+
+std::shared_ptr<DecodeJob> make_generate_job(GenerateRequest request, CancelToken cancel,
+                                             Completion<GenerateResult> completion) {
+    return std::make_shared<GenerateJob>(std::move(request), std::move(cancel), std::move(completion));
+}
+
+std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSize& size, CancelToken cancel,
+                                           Completion<LogitsResult> completion) {
+    return std::make_shared<LogitsJob>(std::move(request), size, std::move(cancel), std::move(completion));
+}
+
+}  // namespace ggml_transformers

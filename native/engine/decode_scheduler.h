@@ -1,0 +1,117 @@
+// Generation and scoring requests. All sequences that are under way share each step's graph: decoding sequences
+// bring one token, prompts a piece of themselves. Results do not depend on who else is there.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "engine/graph_runner.h"
+#include "engine/job.h"
+#include "engine/kv_cache.h"
+#include "models/model.h"
+#include "sampling/sampler.h"
+
+namespace ggml_transformers {
+
+struct GenerateRequest {
+    std::vector<int32_t> ids;  // prompt, at least one
+    int64_t max_tokens = 0;
+    std::vector<int32_t> stop_ids;
+    SamplingOptions sampling;
+    bool logprobs = false;
+    std::function<void(int32_t id, float logprob)> on_token;  // called on the engine's thread; may be empty
+};
+
+enum class FinishReason { Stop, Length, Context };
+
+struct GenerateResult {
+    std::vector<int32_t> tokens;
+    std::vector<float> logprobs;
+    FinishReason finish_reason = FinishReason::Length;
+    double queued_ms = 0.0;
+    double prompt_ms = 0.0;
+    double decode_ms = 0.0;
+};
+
+struct LogitsRequest {
+    std::vector<int32_t> ids;  // [S]
+};
+
+struct LogitsResult {
+    std::vector<float> logits;  // [S, V]
+};
+
+// Throws Error(InvalidArgument | InputTooLong).
+void check_ids(const std::vector<int32_t>& ids, const ModelSize& size);
+
+// A sequence under way; what becomes of its logits is the subclass's business.
+class DecodeJob {
+public:
+    DecodeJob(std::vector<int32_t> ids, CancelToken cancel) : tokens_(std::move(ids)), cancel_(std::move(cancel)) {}
+    virtual ~DecodeJob() = default;
+
+    // Positions the KV cache must hold.
+    virtual int64_t positions_needed(const ModelSize& size) const = 0;
+    virtual bool wants_all_logits() const = 0;
+    // `logits` [rows, V] of the tokens just evaluated, all or the last. True when the job is finished.
+    virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
+    virtual void fail(const Error& error) = 0;
+    virtual void started() {}
+
+    bool cancelled() const { return cancel_.cancelled(); }
+    int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
+    // The next at most `limit` tokens to evaluate.
+    DecoderSlice slice(int64_t limit) const;
+    void advance(int64_t count) { past_ += count; }
+
+    std::unique_ptr<KvCache> cache;
+
+protected:
+    std::vector<int32_t> tokens_;
+    int64_t past_ = 0;  // tokens evaluated
+    CancelToken cancel_;
+};
+
+std::shared_ptr<DecodeJob> make_generate_job(GenerateRequest request, CancelToken cancel,
+                                             Completion<GenerateResult> completion);
+// Sizes the result. Throws Error(OutOfMemory).
+std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSize& size, CancelToken cancel,
+                                           Completion<LogitsResult> completion);
+
+class DecodeScheduler {
+public:
+    DecodeScheduler(const DecoderModel& model, Device& device, int64_t token_budget);
+
+    void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
+    bool idle() const { return waiting_.empty() && active_.empty(); }
+    // Admits what fits and runs one step.
+    void step(const std::function<bool()>& stopping);
+
+    GraphRunner& runner() { return runner_; }
+    uint64_t kv_bytes() const;
+
+private:
+    struct Turn {
+        std::shared_ptr<DecodeJob> job;
+        DecoderSlice slice;
+    };
+
+    void drop_cancelled();
+    void admit();
+    std::vector<Turn> take_turns();
+    void run(const std::vector<Turn>& turns, const std::function<bool()>& stopping);
+    void remove(const std::shared_ptr<DecodeJob>& job);
+
+    const DecoderModel& model_;
+    Device& device_;
+    GraphRunner runner_;
+    int64_t token_budget_;
+    std::deque<std::shared_ptr<DecodeJob>> waiting_;
+    std::vector<std::shared_ptr<DecodeJob>> active_;
+};
+
+}  // namespace ggml_transformers

@@ -1,0 +1,47 @@
+// A GGML backend chosen by name, with its threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/ggml_ptr.h"
+
+namespace ggml_transformers {
+
+struct DeviceDescription {
+    std::string id;    // "cpu", "cuda:0", "metal"
+    std::string kind;  // "cpu", "cuda", "metal"
+    std::string name;
+    uint64_t memory_total = 0;  // bytes
+    uint64_t memory_free = 0;   // bytes
+    std::vector<std::string> features;
+};
+
+std::vector<DeviceDescription> list_devices();
+
+class Device {
+public:
+    // Throws Error(DeviceUnavailable | Unsupported | OutOfMemory). `threads` is ignored by GPUs.
+    Device(const std::string& id, int threads);
+
+    const std::string& id() const { return id_; }
+    int threads() const { return threads_; }
+    ggml_backend_t backend() const { return backend_.get(); }
+    ggml_backend_buffer_type_t buffer_type() const;
+    // Whether weights can stay in a mapped file.
+    bool uses_host_memory() const { return pool_ != nullptr; }
+
+    // Runs the graph. `should_abort` is asked between nodes where the backend can (the CPU).
+    // Throws Error(Aborted | OutOfMemory | Internal).
+    void compute(ggml_cgraph* graph, const std::function<bool()>& should_abort);
+
+private:
+    std::string id_;
+    int threads_ = 1;
+    ThreadPoolPtr pool_;  // before backend_: destroyed after it
+    BackendPtr backend_;
+};
+
+}  // namespace ggml_transformers

@@ -1,0 +1,122 @@
+// What a request must satisfy before it is queued.
+#include <algorithm>
+#include <string>
+
+#include "engine/encode_scheduler.h"
+#include "engine/system.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+void check_heads(const EncodeRequest& request, const Heads& heads) {
+    const auto need = [](bool wanted, bool present, const char* what) {
+        if (!wanted || present) return;
+        throw Error(ErrorCode::Unsupported, std::string("This model has no ") + what)
+            .with("missing", std::string(what));
+    };
+    need(request.pooler, heads.pooler, "pooler");
+    need(request.next_sentence, heads.next_sentence, "next-sentence head");
+    need(!request.mlm_positions.empty(), heads.mlm, "masked-token head");
+}
+
+void check_lengths(const EncodeRequest& request, int64_t context) {
+    int64_t total = 0;
+    for (const int32_t length : request.lengths) {
+        if (length < 1) throw Error(ErrorCode::InvalidArgument, "Expected at least one token in each sequence");
+        if (length > context) {
+            throw Error(ErrorCode::InputTooLong, "The input has " + std::to_string(length) +
+                                                     " tokens, more than the model's " + std::to_string(context))
+                .with("length", length)
+                .with("limit", static_cast<double>(context));
+        }
+        total += length;
+    }
+    const auto tokens = static_cast<int64_t>(request.ids.size());
+    if (total != tokens) {
+        throw Error(ErrorCode::InvalidArgument, "Expected lengths that add up to the " + std::to_string(tokens) +
+                                                    " ids but they add up to " + std::to_string(total));
+    }
+    if (!request.segments.empty() && request.segments.size() != request.ids.size()) {
+        throw Error(ErrorCode::InvalidArgument, "Expected as many segments as ids");
+    }
+}
+
+void check_values(const std::vector<int32_t>& values, int64_t limit, const char* name) {
+    for (const int32_t value : values) {
+        if (value >= 0 && value < limit) continue;
+        throw Error(ErrorCode::InvalidArgument, std::string("Expected ") + name + " from 0 to " +
+                                                    std::to_string(limit - 1) + " but received " +
+                                                    std::to_string(value))
+            .with("value", value)
+            .with("limit", static_cast<double>(limit));
+    }
+}
+
+}  // namespace
+
+void check_encode_request(const EncodeRequest& request, const ModelSize& size, const Heads& heads) {
+    check_heads(request, heads);
+    check_lengths(request, size.context);
+    check_values(request.ids, size.vocabulary, "token ids");
+    if (size.segments > 0) check_values(request.segments, size.segments, "segment ids");
+    check_values(request.mlm_positions, static_cast<int64_t>(request.ids.size()), "mask positions");
+}
+
+EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken cancel_,
+                     Completion<EncodeResult> completion_)
+    : request(std::move(request_)), cancel(std::move(cancel_)), completion(std::move(completion_)) {
+    offsets.push_back(0);
+    attention_offsets.push_back(0);
+    for (const int64_t length : request.lengths) {
+        offsets.push_back(offsets.back() + length);
+        attention_offsets.push_back(attention_offsets.back() + size.layers * size.heads * length * length);
+    }
+    remaining = sequences();
+
+    mlm_rows.resize(static_cast<size_t>(sequences()));
+    for (size_t row = 0; row < request.mlm_positions.size(); ++row) {
+        const int64_t position = request.mlm_positions[row];
+        const auto sequence =
+            static_cast<size_t>(std::upper_bound(offsets.begin(), offsets.end(), position) - offsets.begin() - 1);
+        mlm_rows[sequence].emplace_back(static_cast<int32_t>(position - offsets[sequence]),
+                                        static_cast<int64_t>(row));
+    }
+
+    const int64_t tokens = offsets.back();
+    const auto count = [](bool wanted, int64_t values) { return static_cast<size_t>(wanted ? values : 0); };
+    const size_t pooled = count(request.pooling.has_value(), sequences() * size.hidden);
+    const size_t last = count(request.last_hidden, tokens * size.hidden);
+    const size_t pooler = count(request.pooler, sequences() * size.hidden);
+    const size_t hidden = count(request.hidden_states, (size.layers + 1) * tokens * size.hidden);
+    const size_t attention = count(request.attentions, attention_offsets.back());
+    const size_t mlm = request.mlm_positions.size() * static_cast<size_t>(size.vocabulary);
+    const size_t next_sentence = count(request.next_sentence, sequences() * 2);
+
+    const auto bytes =
+        static_cast<double>(pooled + last + pooler + hidden + attention + mlm + next_sentence) * sizeof(float);
+    const auto available = static_cast<double>(system_memory().available);
+    constexpr double worth_asking = 64e6;
+    if (bytes > worth_asking && available > 0 && bytes > available) {
+        throw Error(ErrorCode::OutOfMemory, "The results would need " + std::to_string(bytes / 1e6) +
+                                                " MB of memory: ask for fewer outputs or texts at a time")
+            .with("required", bytes)
+            .with("available", available);
+    }
+    result.pooled.resize(pooled);
+    result.last_hidden.resize(last);
+    result.pooler.resize(pooler);
+    result.hidden_states.resize(hidden);
+    result.attentions.resize(attention);
+    result.mlm_logits.resize(mlm);
+    result.next_sentence.resize(next_sentence);
+}
+
+bool EncodeJob::same_outputs(const EncodeJob& other) const {
+    const EncodeRequest& a = request;
+    const EncodeRequest& b = other.request;
+    return a.hidden_states == b.hidden_states && a.attentions == b.attentions && a.pooler == b.pooler &&
+           a.next_sentence == b.next_sentence;
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,199 @@
+#include "engine/encode_scheduler.h"
+
+#include <algorithm>
+
+namespace ggml_transformers {
+
+EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, int64_t token_budget)
+    : model_(model), runner_(device), token_budget_(token_budget) {}
+
+void EncodeScheduler::step(const std::function<bool()>& stopping) {
+    drop_cancelled();
+    const std::vector<Pick> picks = pick_batch();
+    if (picks.empty()) return;
+    try {
+        run_batch(picks, stopping);
+    } catch (...) {
+        fail(picks, current_error());
+    }
+}
+
+void EncodeScheduler::drop_cancelled() {
+    for (const auto& job : jobs_) {
+        if (job->cancel.cancelled()) job->completion.finish(aborted());
+    }
+    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->cancel.cancelled(); }),
+                jobs_.end());
+}
+
+// Takes a sequence from each job in turn until the budget is spent, so that a short request shares the next batch
+// instead of waiting behind a long one. The oldest job decides which outputs the batch has.
+std::vector<EncodeScheduler::Pick> EncodeScheduler::pick_batch() {
+    std::vector<Pick> picks;
+    int64_t tokens = 0;
+    bool progress = !jobs_.empty();
+    while (progress) {
+        progress = false;
+        for (const auto& job : jobs_) {
+            if (job->next == job->sequences() || !job->same_outputs(*jobs_.front())) continue;
+            const Pick pick{job, job->next};
+            if (!picks.empty() && tokens + pick.length() > token_budget_) continue;
+            picks.push_back(pick);
+            tokens += pick.length();
+            ++job->next;
+            progress = true;
+        }
+    }
+    std::stable_sort(picks.begin(), picks.end(),
+                     [](const Pick& a, const Pick& b) { return a.length() < b.length(); });
+    return picks;
+}
+
+namespace {
+
+// Appends sequence `index` of the job at row `first` of the batch.
+void append_sequence(const EncodeJob& job, int64_t index, EncoderInput& input, EncoderWants& wants) {
+    const auto first = static_cast<int32_t>(input.ids.size());
+    const int64_t begin = job.offsets[static_cast<size_t>(index)];
+    const int64_t end = job.offsets[static_cast<size_t>(index) + 1];
+    for (int64_t i = begin; i < end; ++i) {
+        const auto at = static_cast<size_t>(i);
+        input.ids.push_back(job.request.ids[at]);
+        input.segments.push_back(job.request.segments.empty() ? 0 : job.request.segments[at]);
+        input.positions.push_back(static_cast<int32_t>(i - begin));
+    }
+    for (const auto& [position, row] : job.mlm_rows[static_cast<size_t>(index)]) {
+        wants.mlm_rows.push_back(first + position);
+    }
+}
+
+}  // namespace
+
+void EncodeScheduler::run_batch(const std::vector<Pick>& picks, const std::function<bool()>& stopping) {
+    std::vector<int64_t> lengths;
+    EncoderInput input;
+    EncoderWants wants;
+    const EncodeRequest& sample = picks.front().job->request;
+    wants.hidden_states = sample.hidden_states;
+    wants.attentions = sample.attentions;
+    wants.pooler = sample.pooler;
+    wants.next_sentence = sample.next_sentence;
+    for (const Pick& pick : picks) {
+        lengths.push_back(pick.length());
+        append_sequence(*pick.job, pick.sequence, input, wants);
+    }
+    const RaggedBatch batch(lengths);
+    GraphBuilder builder(model_.max_nodes(batch.groups().size()));
+    const EncoderOutputs outputs = model_.build(builder, batch, input, wants);
+    const auto nobody_waits = [&picks] {
+        return std::all_of(picks.begin(), picks.end(), [](const Pick& p) { return p.job->cancel.cancelled(); });
+    };
+    runner_.run(builder, [&] { return stopping() || nobody_waits(); });
+    deliver(picks, batch, outputs);
+}
+
+namespace {
+
+// Copies the results of one sequence, whose first token is row `row` of the batch.
+class Delivery {
+public:
+    Delivery(EncodeJob& job, int64_t sequence, const ModelSize& size, int64_t row)
+        : job_(job), sequence_(sequence), size_(size), row_(row),
+          first_(job.offsets[static_cast<size_t>(sequence)]),
+          length_(job.offsets[static_cast<size_t>(sequence) + 1] - first_) {}
+
+    void last_hidden(const ggml_tensor* tensor) const {
+        const EncodeRequest& request = job_.request;
+        if (!request.last_hidden && !request.pooling) return;
+        std::vector<float> rows(static_cast<size_t>(length_ * size_.hidden));
+        read_output(tensor, rows.data(), row_ * size_.hidden, length_ * size_.hidden);
+        if (request.last_hidden) {
+            std::copy(rows.begin(), rows.end(), job_.result.last_hidden.begin() + first_ * size_.hidden);
+        }
+        if (request.pooling) {
+            float* out = job_.result.pooled.data() + sequence_ * size_.hidden;
+            pool(*request.pooling, rows.data(), length_, size_.hidden, out);
+            if (request.normalize) normalize(out, size_.hidden);
+        }
+    }
+
+    void hidden_states(const std::vector<ggml_tensor*>& tensors) const {
+        const int64_t values = length_ * size_.hidden;
+        float* out = job_.result.hidden_states.data() + (size_.layers + 1) * first_ * size_.hidden;
+        for (const ggml_tensor* tensor : tensors) {
+            read_output(tensor, out, row_ * size_.hidden, values);
+            out += values;
+        }
+    }
+
+    // `scores` of the sequence's group [S, S, A, n], one per layer; the sequence is number `index` of the group.
+    void attentions(const std::vector<std::vector<ggml_tensor*>>& scores, size_t group, int64_t index) const {
+        const int64_t values = size_.heads * length_ * length_;
+        float* out = job_.result.attentions.data() + job_.attention_offsets[static_cast<size_t>(sequence_)];
+        for (const auto& layer : scores) {
+            read_output(layer[group], out, index * values, values);
+            out += values;
+        }
+    }
+
+    void pooler(const ggml_tensor* tensor, int64_t index) const {
+        read_output(tensor, job_.result.pooler.data() + sequence_ * size_.hidden, index * size_.hidden, size_.hidden);
+    }
+
+    void next_sentence(const ggml_tensor* tensor, int64_t index) const {
+        read_output(tensor, job_.result.next_sentence.data() + sequence_ * 2, index * 2, 2);
+    }
+
+    // Returns the batch's next masked-token row.
+    int64_t mlm(const ggml_tensor* tensor, int64_t batch_row) const {
+        for (const auto& [position, row] : job_.mlm_rows[static_cast<size_t>(sequence_)]) {
+            read_output(tensor, job_.result.mlm_logits.data() + row * size_.vocabulary,
+                        batch_row * size_.vocabulary, size_.vocabulary);
+            ++batch_row;
+        }
+        return batch_row;
+    }
+
+private:
+    EncodeJob& job_;
+    int64_t sequence_;
+    const ModelSize& size_;
+    int64_t row_;
+    int64_t first_;
+    int64_t length_;
+};
+
+}  // namespace
+
+void EncodeScheduler::deliver(const std::vector<Pick>& picks, const RaggedBatch& batch,
+                              const EncoderOutputs& outputs) {
+    int64_t mlm_row = 0;
+    for (size_t g = 0; g < batch.groups().size(); ++g) {
+        const RaggedGroup& group = batch.groups()[g];
+        for (int64_t i = 0; i < group.count; ++i) {
+            const int64_t index = group.first_sequence + i;
+            const Pick& pick = picks[static_cast<size_t>(index)];
+            EncodeJob& job = *pick.job;
+            const Delivery delivery(job, pick.sequence, model_.size(), batch.offset(index));
+            delivery.last_hidden(outputs.last_hidden);
+            if (job.request.hidden_states) delivery.hidden_states(outputs.hidden_states);
+            if (job.request.attentions) delivery.attentions(outputs.attentions, g, i);
+            if (job.request.pooler) delivery.pooler(outputs.pooler, index);
+            if (job.request.next_sentence) delivery.next_sentence(outputs.next_sentence, index);
+            mlm_row = delivery.mlm(outputs.mlm, mlm_row);
+            if (--job.remaining == 0) job.completion.finish(std::move(job.result));
+        }
+    }
+    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->remaining == 0; }),
+                jobs_.end());
+}
+
+void EncodeScheduler::fail(const std::vector<Pick>& picks, const Error& error) {
+    const auto in_batch = [&picks](const auto& job) {
+        return std::any_of(picks.begin(), picks.end(), [&job](const Pick& pick) { return pick.job == job; });
+    };
+    for (const Pick& pick : picks) pick.job->completion.finish(error);
+    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), in_batch), jobs_.end());
+}
+
+}  // namespace ggml_transformers

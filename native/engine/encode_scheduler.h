@@ -1,0 +1,98 @@
+// Encoding requests, coalesced into ragged batches. A job's sequences may be spread over several batches and share
+// them with other jobs' sequences; results do not depend on it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/graph_runner.h"
+#include "engine/job.h"
+#include "engine/pooling.h"
+#include "models/model.h"
+
+namespace ggml_transformers {
+
+struct EncodeRequest {
+    std::vector<int32_t> ids;       // [T]
+    std::vector<int32_t> segments;  // [T], or empty: zeros
+    std::vector<int32_t> lengths;   // [B]
+    std::optional<Pooling> pooling;
+    bool normalize = false;
+    bool last_hidden = false;
+    bool pooler = false;
+    bool hidden_states = false;
+    bool attentions = false;
+    bool next_sentence = false;
+    std::vector<int32_t> mlm_positions;  // [M], indices into T
+};
+
+// Empty where not asked for. Layouts as in lib/native.ts.
+struct EncodeResult {
+    std::vector<float> pooled;
+    std::vector<float> last_hidden;
+    std::vector<float> pooler;
+    std::vector<float> hidden_states;
+    std::vector<float> attentions;
+    std::vector<float> mlm_logits;
+    std::vector<float> next_sentence;
+};
+
+// Throws Error(InvalidArgument | InputTooLong | Unsupported) for what the model cannot encode.
+void check_encode_request(const EncodeRequest& request, const ModelSize& size, const Heads& heads);
+
+class EncodeJob {
+public:
+    // Sizes the results. Throws Error(OutOfMemory).
+    EncodeJob(EncodeRequest request, const ModelSize& size, CancelToken cancel, Completion<EncodeResult> completion);
+
+    EncodeRequest request;
+    CancelToken cancel;
+    Completion<EncodeResult> completion;
+    EncodeResult result;
+
+    std::vector<int64_t> offsets;            // [B + 1] into T
+    std::vector<int64_t> attention_offsets;  // [B + 1] into result.attentions
+    // Per sequence, its masked-token rows: position within the sequence, and row of the result.
+    std::vector<std::vector<std::pair<int32_t, int64_t>>> mlm_rows;
+
+    int64_t next = 0;       // first sequence not yet in a batch
+    int64_t remaining = 0;  // sequences whose results are not there yet
+
+    int64_t sequences() const { return static_cast<int64_t>(request.lengths.size()); }
+    bool same_outputs(const EncodeJob& other) const;
+};
+
+class EncodeScheduler {
+public:
+    EncodeScheduler(const EncoderModel& model, Device& device, int64_t token_budget);
+
+    void add(std::shared_ptr<EncodeJob> job) { jobs_.push_back(std::move(job)); }
+    bool idle() const { return jobs_.empty(); }
+    // Runs one batch. `stopping` is asked between graph nodes.
+    void step(const std::function<bool()>& stopping);
+
+    GraphRunner& runner() { return runner_; }
+
+private:
+    struct Pick {
+        std::shared_ptr<EncodeJob> job;
+        int64_t sequence;
+        int64_t length() const { return job->request.lengths[static_cast<size_t>(sequence)]; }
+    };
+
+    void drop_cancelled();
+    std::vector<Pick> pick_batch();
+    void run_batch(const std::vector<Pick>& picks, const std::function<bool()>& stopping);
+    void deliver(const std::vector<Pick>& picks, const RaggedBatch& batch, const EncoderOutputs& outputs);
+    void fail(const std::vector<Pick>& picks, const Error& error);
+
+    const EncoderModel& model_;
+    GraphRunner runner_;
+    int64_t token_budget_;
+    std::deque<std::shared_ptr<EncodeJob>> jobs_;
+};
+
+}  // namespace ggml_transformers

@@ -1,0 +1,199 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace ggml_transformers {
+
+namespace {
+
+// Tokens in one batch. A batch is about so much work that a request which comes just too late waits some tens of
+// milliseconds for it on two cores, and still enough rows to use each weight many times.
+int64_t token_budget(uint64_t weight_bytes) {
+    constexpr double bytes_times_tokens = 1.2e10;
+    const double tokens = bytes_times_tokens / static_cast<double>(std::max<uint64_t>(weight_bytes, 1));
+    return static_cast<int64_t>(std::clamp(tokens, 128.0, 2048.0));
+}
+
+constexpr auto idle_before_release = std::chrono::seconds(2);
+
+}  // namespace
+
+Engine::Engine(ModelSpec spec, LoadOptions options, EngineEvents events)
+    : spec_(std::move(spec)), options_(std::move(options)), events_(std::move(events)),
+      thread_([this] { run(); }) {}
+
+Engine::~Engine() {
+    request_stop();
+    join();
+}
+
+void Engine::request_stop() {
+    stopping_.store(true, std::memory_order_relaxed);
+    wake();
+}
+
+void Engine::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void Engine::wake() {
+    {
+        const std::lock_guard lock(mutex_);
+        woken_ = true;
+    }
+    wake_.notify_one();
+}
+
+void Engine::run() {
+    std::optional<Error> error;
+    try {
+        load();
+    } catch (...) {
+        error = current_error();
+    }
+    const bool usable = !error;
+    events_.loaded(std::move(error));
+    if (usable) serve();
+    close_inbox();
+    // Whatever is unfinished is dropped with the schedulers, and tells that the model is disposed.
+    encode_.reset();
+    decode_.reset();
+    model_.reset();
+    weights_.reset();
+    device_.reset();
+    events_.exited();
+}
+
+void Engine::load() {
+    const LoadProgress progress{events_.progress, [this] { return stopping_.load(std::memory_order_relaxed); }};
+    if (progress.should_abort()) throw aborted();
+    device_ = std::make_unique<Device>(options_.device, options_.threads);
+    weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);
+    model_ = std::make_unique<Model>(make_model(spec_, *weights_));
+    is_encoder_ = std::holds_alternative<std::unique_ptr<EncoderModel>>(*model_);
+    const int64_t budget = token_budget(weights_->mapped_bytes() + weights_->copied_bytes());
+    if (is_encoder_) {
+        const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
+        encode_ = std::make_unique<EncodeScheduler>(model, *device_, budget);
+        size_ = model.size();
+        heads_ = model.heads();
+    } else {
+        const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
+        decode_ = std::make_unique<DecodeScheduler>(model, *device_, budget);
+        size_ = model.size();
+    }
+    device_id_ = device_->id();
+    threads_ = device_->threads();
+    memory_.mapped = weights_->mapped_bytes();
+    memory_.weights = weights_->copied_bytes();
+}
+
+void Engine::serve() {
+    while (!stopping_.load(std::memory_order_relaxed)) {
+        {
+            std::unique_lock lock(mutex_);
+            const auto ready = [this] { return woken_ || !idle(); };
+            if (!wake_.wait_for(lock, idle_before_release, ready)) {
+                release_activations();
+                wake_.wait(lock, ready);
+            }
+            woken_ = false;
+        }
+        take_inbox();
+        step();
+        publish_memory();
+    }
+}
+
+void Engine::step() {
+    const auto stopping = [this] { return stopping_.load(std::memory_order_relaxed); };
+    if (encode_) encode_->step(stopping);
+    if (decode_) decode_->step(stopping);
+}
+
+bool Engine::idle() const {
+    return (!encode_ || encode_->idle()) && (!decode_ || decode_->idle());
+}
+
+void Engine::take_inbox() {
+    std::vector<std::shared_ptr<EncodeJob>> encode;
+    std::vector<std::shared_ptr<DecodeJob>> decode;
+    {
+        const std::lock_guard lock(mutex_);
+        encode.swap(encode_inbox_);
+        decode.swap(decode_inbox_);
+    }
+    for (auto& job : encode) encode_->add(std::move(job));
+    for (auto& job : decode) decode_->add(std::move(job));
+}
+
+void Engine::publish_memory() {
+    memory_.activations = encode_ ? encode_->runner().activation_bytes() : decode_->runner().activation_bytes();
+    memory_.kv_cache = decode_ ? decode_->kv_bytes() : 0;
+}
+
+void Engine::release_activations() {
+    if (encode_) encode_->runner().release();
+    if (decode_) decode_->runner().release();
+    publish_memory();
+}
+
+void Engine::require_encoder() const {
+    if (is_encoder_) return;
+    throw Error(ErrorCode::Unsupported, "This model is a decoder: it generates, it does not encode");
+}
+
+void Engine::require_decoder() const {
+    if (!is_encoder_) return;
+    throw Error(ErrorCode::Unsupported, "This model is an encoder: it encodes, it does not generate");
+}
+
+template <class Job>
+void Engine::accept(std::vector<std::shared_ptr<Job>>& inbox, std::shared_ptr<Job> job) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (closed_) return;  // the job is dropped, and tells that the model is disposed
+        inbox.push_back(std::move(job));
+    }
+    wake();
+}
+
+void Engine::close_inbox() {
+    std::vector<std::shared_ptr<EncodeJob>> encode;
+    std::vector<std::shared_ptr<DecodeJob>> decode;
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    encode.swap(encode_inbox_);
+    decode.swap(decode_inbox_);
+}
+
+CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> completion) {
+    require_encoder();
+    check_encode_request(request, size_, heads_);
+    CancelToken cancel;
+    if (request.lengths.empty()) {
+        completion.finish(EncodeResult{});
+        return cancel;
+    }
+    accept(encode_inbox_, std::make_shared<EncodeJob>(std::move(request), size_, cancel, std::move(completion)));
+    return cancel;
+}
+
+CancelToken Engine::generate(GenerateRequest request, Completion<GenerateResult> completion) {
+    require_decoder();
+    check_ids(request.ids, size_);
+    CancelToken cancel;
+    accept(decode_inbox_, make_generate_job(std::move(request), cancel, std::move(completion)));
+    return cancel;
+}
+
+CancelToken Engine::logits(LogitsRequest request, Completion<LogitsResult> completion) {
+    require_decoder();
+    check_ids(request.ids, size_);
+    CancelToken cancel;
+    accept(decode_inbox_, make_logits_job(std::move(request), size_, cancel, std::move(completion)));
+    return cancel;
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,104 @@
+// A loaded model: one thread that owns the device, the weights and all graphs, and a queue in front of it.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/decode_scheduler.h"
+#include "engine/encode_scheduler.h"
+#include "engine/model_spec.h"
+#include "engine/weights.h"
+
+namespace ggml_transformers {
+
+// Told on the engine's thread.
+struct EngineEvents {
+    std::function<void(double fraction)> progress;
+    std::function<void(std::optional<Error> error)> loaded;
+    // The last thing the thread does: what it owned is freed.
+    std::function<void()> exited;
+};
+
+struct EngineMemory {
+    std::atomic<uint64_t> mapped{0}, weights{0}, activations{0}, kv_cache{0};
+};
+
+class Engine {
+public:
+    // Starts loading at once.
+    Engine(ModelSpec spec, LoadOptions options, EngineEvents events);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    // From any thread, once loaded. Bad requests throw; everything later arrives through the completion.
+    CancelToken encode(EncodeRequest request, Completion<EncodeResult> completion);
+    CancelToken generate(GenerateRequest request, Completion<GenerateResult> completion);
+    CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
+    // Has the thread look at its cancel tokens.
+    void wake();
+
+    // Loading stops, work under way is given up, work queued is told that the model is disposed.
+    void request_stop();
+    void join();
+
+    // Valid once loaded.
+    bool is_encoder() const { return is_encoder_; }
+    const Heads& heads() const { return heads_; }
+    const std::string& device() const { return device_id_; }
+    int threads() const { return threads_; }
+    const EngineMemory& memory() const { return memory_; }
+
+private:
+    void run();
+    void load();
+    void serve();
+    void step();
+    bool idle() const;
+    void take_inbox();
+    void close_inbox();
+    void publish_memory();
+    void release_activations();
+    void require_encoder() const;
+    void require_decoder() const;
+    template <class Job>
+    void accept(std::vector<std::shared_ptr<Job>>& inbox, std::shared_ptr<Job> job);
+
+    ModelSpec spec_;
+    LoadOptions options_;
+    EngineEvents events_;
+
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool woken_ = false;                                     // guarded by mutex_
+    bool closed_ = false;                                   // guarded by mutex_; nobody reads the inboxes any more
+    std::vector<std::shared_ptr<EncodeJob>> encode_inbox_;  // guarded by mutex_
+    std::vector<std::shared_ptr<DecodeJob>> decode_inbox_;  // guarded by mutex_
+    std::atomic<bool> stopping_{false};
+
+    // Owned by the thread; destroyed in reverse order.
+    std::unique_ptr<Device> device_;
+    std::unique_ptr<Weights> weights_;
+    std::unique_ptr<Model> model_;
+    std::unique_ptr<EncodeScheduler> encode_;
+    std::unique_ptr<DecodeScheduler> decode_;
+
+    // Written by the thread before it tells `loaded`, constant from then on.
+    std::string device_id_;
+    int threads_ = 0;
+    bool is_encoder_ = false;
+    ModelSize size_;
+    Heads heads_;
+
+    EngineMemory memory_;
+    std::thread thread_;  // last: starts when all else is there
+};
+
+}  // namespace ggml_transformers

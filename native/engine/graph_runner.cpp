@@ -1,0 +1,78 @@
+#include "engine/graph_runner.h"
+
+#include <cstring>
+
+#include "engine/error.h"
+
+namespace ggml_transformers {
+
+GraphBuilder::GraphBuilder(size_t max_nodes) {
+    ggml_init_params parameters{};
+    parameters.mem_size = max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false);
+    parameters.no_alloc = true;
+    context_.reset(ggml_init(parameters));
+    if (!context_) throw Error(ErrorCode::OutOfMemory, "The graph cannot be allocated");
+    graph_ = ggml_new_graph_custom(context_.get(), max_nodes, false);
+}
+
+ggml_tensor* GraphBuilder::input(const std::vector<int32_t>& values) {
+    ggml_tensor* tensor =
+        ggml_new_tensor_1d(context_.get(), GGML_TYPE_I32, static_cast<int64_t>(values.size()));
+    ggml_set_input(tensor);
+    Input entry{tensor, std::vector<uint8_t>(values.size() * sizeof(int32_t))};
+    std::memcpy(entry.bytes.data(), values.data(), entry.bytes.size());
+    inputs_.push_back(std::move(entry));
+    return tensor;
+}
+
+ggml_tensor* GraphBuilder::input(const std::vector<float>& values, int64_t columns, int64_t rows) {
+    ggml_tensor* tensor = ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, columns, rows);
+    ggml_set_input(tensor);
+    Input entry{tensor, std::vector<uint8_t>(values.size() * sizeof(float))};
+    std::memcpy(entry.bytes.data(), values.data(), entry.bytes.size());
+    inputs_.push_back(std::move(entry));
+    return tensor;
+}
+
+ggml_tensor* GraphBuilder::output(ggml_tensor* tensor) {
+    ggml_set_output(tensor);
+    append(tensor);
+    return tensor;
+}
+
+GraphRunner::GraphRunner(Device& device) : device_(device) {}
+
+void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should_abort) {
+    if (!allocator_) allocator_.reset(ggml_gallocr_new(device_.buffer_type()));
+    if (!allocator_ || !ggml_gallocr_alloc_graph(allocator_.get(), builder.graph())) {
+        release();
+        throw Error(ErrorCode::OutOfMemory, "The device cannot hold the activations of this batch");
+    }
+    for (const GraphBuilder::Input& entry : builder.inputs_) {
+        // An input no node reads has no memory.
+        if (entry.tensor->buffer == nullptr) continue;
+        ggml_backend_tensor_set(entry.tensor, entry.bytes.data(), 0, entry.bytes.size());
+    }
+    device_.compute(builder.graph(), should_abort);
+}
+
+uint64_t GraphRunner::activation_bytes() const {
+    return allocator_ ? ggml_gallocr_get_buffer_size(allocator_.get(), 0) : 0;
+}
+
+void GraphRunner::release() {
+    allocator_.reset();
+}
+
+void read_output(const ggml_tensor* tensor, float* destination, int64_t first, int64_t count) {
+    ggml_backend_tensor_get(tensor, destination, static_cast<size_t>(first) * sizeof(float),
+                            static_cast<size_t>(count) * sizeof(float));
+}
+
+std::vector<float> read_output(const ggml_tensor* tensor) {
+    std::vector<float> values(static_cast<size_t>(ggml_nelements(tensor)));
+    read_output(tensor, values.data(), 0, ggml_nelements(tensor));
+    return values;
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,144 @@
+#include "graph/blocks.h"
+
+#include <cmath>
+
+#include "engine/error.h"
+
+namespace ggml_transformers {
+
+Activation activation_from_name(const std::string& name) {
+    if (name == "gelu") return Activation::Gelu;
+    if (name == "gelu_new") return Activation::GeluTanh;
+    if (name == "relu") return Activation::Relu;
+    if (name == "silu") return Activation::Silu;
+    if (name == "tanh") return Activation::Tanh;
+    throw Error(ErrorCode::Unsupported, "The activation \"" + name + "\" is not supported")
+        .with("field", std::string("activation"))
+        .with("value", name);
+}
+
+ggml_tensor* embed(GraphBuilder& builder, ggml_tensor* table, ggml_tensor* indices) {
+    return ggml_get_rows(builder.context(), table, indices);
+}
+
+ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, ggml_tensor* x) {
+    ggml_tensor* y = ggml_mul_mat(builder.context(), layer.weight, x);
+    return layer.bias == nullptr ? y : ggml_add_inplace(builder.context(), y, layer.bias);
+}
+
+ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x) {
+    ggml_context* context = builder.context();
+    ggml_tensor* y = ggml_norm(context, x, layer.epsilon);
+    y = ggml_mul_inplace(context, y, layer.weight);
+    return ggml_add_inplace(context, y, layer.bias);
+}
+
+ggml_tensor* add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x, ggml_tensor* residual) {
+    return norm(builder, layer, ggml_add(builder.context(), x, residual));
+}
+
+namespace {
+
+// GGML's own tanh form goes through a half-precision table on the CPU and is off by up to 1e-3. The same function
+// is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), because (1 + tanh(u)) / 2 = sigmoid(2 u).
+ggml_tensor* gelu_tanh(GraphBuilder& builder, ggml_tensor* x) {
+    constexpr float slope = 1.5957691216057308f;  // 2 sqrt(2 / pi)
+    constexpr float cubic = 0.044715f;
+    ggml_context* context = builder.context();
+    ggml_tensor* u = ggml_scale_bias_inplace(context, ggml_sqr(context, x), slope * cubic, slope);
+    u = ggml_mul_inplace(context, u, x);
+    return ggml_mul_inplace(context, ggml_sigmoid_inplace(context, u), x);
+}
+
+}  // namespace
+
+ggml_tensor* activate(GraphBuilder& builder, Activation activation, ggml_tensor* x) {
+    switch (activation) {
+        case Activation::Gelu: return ggml_gelu_erf_inplace(builder.context(), x);
+        case Activation::GeluTanh: return gelu_tanh(builder, x);
+        case Activation::Relu: return ggml_relu_inplace(builder.context(), x);
+        case Activation::Silu: return ggml_silu_inplace(builder.context(), x);
+        case Activation::Tanh: return ggml_tanh_inplace(builder.context(), x);
+    }
+    throw Error(ErrorCode::Internal, "An activation has no lowering");
+}
+
+ggml_tensor* feed_forward(GraphBuilder& builder, const Linear& up, Activation activation, const Linear& down,
+                          ggml_tensor* x) {
+    return linear(builder, down, activate(builder, activation, linear(builder, up, x)));
+}
+
+namespace {
+
+// The group's rows of x [H, T] as [D, S, A, n]: queries or keys, head by head.
+ggml_tensor* split_heads(ggml_context* context, ggml_tensor* x, const RaggedGroup& group, int64_t heads) {
+    const size_t value = sizeof(float);
+    const int64_t head = x->ne[0] / heads;
+    ggml_tensor* rows =  // [D, A, S, n]
+        ggml_view_4d(context, x, head, heads, group.length, group.count, static_cast<size_t>(head) * value, x->nb[1],
+                     x->nb[1] * static_cast<size_t>(group.length), x->nb[1] * static_cast<size_t>(group.first_token));
+    return ggml_permute(context, rows, 0, 2, 1, 3);
+}
+
+// Writes `heads_out` [D, S, A, n] over the group's rows of x [H, T].
+ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tensor* x, const RaggedGroup& group) {
+    return ggml_cpy(context, heads_out, split_heads(context, x, group, heads_out->ne[2]));
+}
+
+}  // namespace
+
+ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* q, ggml_tensor* k,
+                       ggml_tensor* v, int64_t heads, float scale, std::vector<ggml_tensor*>* scores) {
+    ggml_context* context = builder.context();
+    // The groups read views of these: all three exist before the first view is taken.
+    builder.append(q);
+    builder.append(k);
+    builder.append(v);
+    for (const RaggedGroup& group : batch.groups()) {
+        ggml_tensor* queries = split_heads(context, q, group, heads);  // [D, S, A, n]
+        ggml_tensor* keys = split_heads(context, k, group, heads);     // [D, S, A, n]
+        ggml_tensor* values =                                          // [S, D, A, n]
+            ggml_cont(context, ggml_transpose(context, split_heads(context, v, group, heads)));
+        ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [S, S, A, n]
+        weights = ggml_soft_max_ext(context, weights, nullptr, scale, 0.0f);
+        if (scores != nullptr) scores->push_back(builder.output(weights));
+        ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, S, A, n]
+        // This group's queries are done with; its result takes their rows.
+        builder.append(join_heads(context, mixed, q, group));
+    }
+    return q;
+}
+
+ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
+                              ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int64_t heads, float scale) {
+    ggml_context* context = builder.context();
+    const int64_t hidden = q->ne[0];
+    const int64_t head = hidden / heads;
+    const auto at = [](size_t stride, int64_t index) { return stride * static_cast<size_t>(index); };
+
+    for (const CachedSequence& s : sequences) {
+        const int64_t visible = s.mask->ne[0];  // K
+        ggml_tensor* new_keys = ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));
+        ggml_tensor* new_values = ggml_view_2d(context, v, hidden, s.count, v->nb[1], at(v->nb[1], s.first_token));
+        builder.append(ggml_cpy(
+            context, new_keys,
+            ggml_view_2d(context, s.keys, hidden, s.count, s.keys->nb[1], at(s.keys->nb[1], s.past))));
+        builder.append(ggml_cpy(
+            context, ggml_transpose(context, new_values),
+            ggml_view_2d(context, s.values, s.count, hidden, s.values->nb[1], at(s.values->nb[0], s.past))));
+
+        const RaggedGroup rows{s.first_token, 0, s.count, 1};
+        ggml_tensor* queries = split_heads(context, q, rows, heads);  // [D, n, A, 1]
+        ggml_tensor* keys =                                           // [D, K, A]
+            ggml_view_3d(context, s.keys, head, visible, heads, s.keys->nb[1], at(s.keys->nb[0], head), 0);
+        ggml_tensor* values =  // [K, D, A]
+            ggml_view_3d(context, s.values, visible, head, heads, s.values->nb[1], at(s.values->nb[1], head), 0);
+        ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [K, n, A, 1]
+        weights = ggml_soft_max_ext(context, weights, s.mask, scale, 0.0f);
+        ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, n, A, 1]
+        builder.append(join_heads(context, mixed, q, rows));
+    }
+    return q;
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,195 @@
+// BERT: Devlin et al., arXiv:1810.04805, as Hugging Face's BertModel computes it.
+// Post-LN encoder with learned positions and segments; pooler, masked-token and next-sentence heads where the
+// checkpoint has them.
+#include <cmath>
+
+#include "models/bind.h"
+#include "models/model.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+// ---- Hyper-parameters ------------------------------------------------------------------------------------------
+
+struct BertParameters {
+    ModelSize size;
+    int64_t feed_forward = 0;  // F
+    float epsilon = 0.0f;
+    Activation activation = Activation::Gelu;
+};
+
+BertParameters read_parameters(const ModelSpec& spec) {
+    BertParameters p;
+    p.size = read_size(spec);
+    p.size.segments = spec.integer("segmentCount", 0, 1024);
+    p.feed_forward = spec.integer("feedForwardLength", 1, 16'000'000);
+    p.epsilon = static_cast<float>(spec.number("layerNormEpsilon"));
+    p.activation = activation_from_name(spec.string("activation"));
+    return p;
+}
+
+// ---- Weights ---------------------------------------------------------------------------------------------------
+
+struct BertLayer {
+    Linear qkv;                // [H, 3H]; null when the file has them apart
+    Linear query, key, value;  // [H, H]; null when the file has them fused
+    Linear attention_output;   // [H, H]
+    Norm attention_norm;       // [H]
+    Linear up;                 // [H, F]
+    Linear down;               // [F, H]
+    Norm output_norm;          // [H]
+};
+
+struct BertWeights {
+    ggml_tensor* tokens = nullptr;     // [H, V]
+    ggml_tensor* positions = nullptr;  // [H, context]
+    ggml_tensor* segments = nullptr;   // [H, segments], or null
+    Norm embedding_norm;               // [H]
+    std::vector<BertLayer> layers;     // L
+    Linear pooler;                     // [H, H]
+    Linear mlm_transform;              // [H, H]
+    Norm mlm_norm;                     // [H]
+    Linear mlm_output;                 // [H, V]; the token embedding when tied
+    Linear next_sentence;              // [H, 2]
+};
+
+BertLayer read_layer(const Weights& weights, const BertParameters& p, int64_t index) {
+    const std::string prefix = "blk." + std::to_string(index) + ".";
+    const int64_t hidden = p.size.hidden;
+    BertLayer layer;
+    if (weights.extent(prefix + "attn_qkv.weight", 0) != 0) {
+        layer.qkv = require_linear(weights, prefix + "attn_qkv", hidden, 3 * hidden);
+    } else {
+        layer.query = require_linear(weights, prefix + "attn_q", hidden, hidden);
+        layer.key = require_linear(weights, prefix + "attn_k", hidden, hidden);
+        layer.value = require_linear(weights, prefix + "attn_v", hidden, hidden);
+    }
+    layer.attention_output = require_linear(weights, prefix + "attn_output", hidden, hidden);
+    layer.attention_norm = require_norm(weights, prefix + "attn_output_norm", hidden, p.epsilon);
+    layer.up = require_linear(weights, prefix + "ffn_up", hidden, p.feed_forward);
+    layer.down = require_linear(weights, prefix + "ffn_down", p.feed_forward, hidden);
+    layer.output_norm = require_norm(weights, prefix + "layer_output_norm", hidden, p.epsilon);
+    return layer;
+}
+
+BertWeights read_weights(const Weights& weights, const BertParameters& p) {
+    const ModelSize& s = p.size;
+    BertWeights w;
+    w.tokens = weights.require("token_embd.weight", {s.hidden, s.vocabulary});
+    w.positions = weights.require("position_embd.weight", {s.hidden, s.context});
+    if (s.segments > 0) w.segments = weights.require("token_types.weight", {s.hidden, s.segments});
+    w.embedding_norm = require_norm(weights, "token_embd_norm", s.hidden, p.epsilon);
+    for (int64_t i = 0; i < s.layers; ++i) w.layers.push_back(read_layer(weights, p, i));
+    w.pooler = find_linear(weights, "cls", s.hidden, s.hidden);
+    w.next_sentence = find_linear(weights, "nsp", s.hidden, 2);
+    w.mlm_transform = find_linear(weights, "mlm.transform", s.hidden, s.hidden);
+    if (w.mlm_transform.weight != nullptr) {
+        w.mlm_norm = require_norm(weights, "mlm.transform_norm", s.hidden, p.epsilon);
+        w.mlm_output = find_linear(weights, "mlm.output", s.hidden, s.vocabulary);
+        if (w.mlm_output.weight == nullptr) w.mlm_output.weight = w.tokens;
+    }
+    return w;
+}
+
+// ---- Graph -----------------------------------------------------------------------------------------------------
+
+class Bert final : public EncoderModel {
+public:
+    Bert(const ModelSpec& spec, const Weights& weights)
+        : p_(read_parameters(spec)), w_(read_weights(weights, p_)) {}
+
+    const ModelSize& size() const override { return p_.size; }
+
+    Heads heads() const override {
+        const bool pooler = w_.pooler.weight != nullptr;
+        return {pooler, w_.mlm_transform.weight != nullptr, pooler && w_.next_sentence.weight != nullptr};
+    }
+
+    size_t max_nodes(size_t groups) const override {
+        constexpr size_t per_layer = 48, per_group = 20, around = 64;
+        return around + static_cast<size_t>(p_.size.layers) * (per_layer + per_group * groups);
+    }
+
+    EncoderOutputs build(GraphBuilder& b, const RaggedBatch& batch, const EncoderInput& input,
+                         const EncoderWants& wants) const override {
+        EncoderOutputs out;
+        ggml_tensor* x = embeddings(b, input);  // [H, T]
+        if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
+        for (int64_t i = 0; i < p_.size.layers; ++i) {
+            if (wants.attentions) out.attentions.emplace_back();
+            x = layer(b, batch, i, x, wants.attentions ? &out.attentions.back() : nullptr);  // [H, T]
+            if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
+        }
+        out.last_hidden = b.output(x);
+        build_heads(b, batch, wants, out);
+        return out;
+    }
+
+private:
+    // LayerNorm(token + position + segment): [H, T].
+    ggml_tensor* embeddings(GraphBuilder& b, const EncoderInput& input) const {
+        ggml_tensor* x = embed(b, w_.tokens, b.input(input.ids));
+        x = ggml_add_inplace(b.context(), x, embed(b, w_.positions, b.input(input.positions)));
+        if (w_.segments != nullptr) {
+            x = ggml_add_inplace(b.context(), x, embed(b, w_.segments, b.input(input.segments)));
+        }
+        return norm(b, w_.embedding_norm, x);
+    }
+
+    // x = LN(x + attention(x)); x = LN(x + feed_forward(x)).
+    ggml_tensor* layer(GraphBuilder& b, const RaggedBatch& batch, int64_t index, ggml_tensor* x,
+                       std::vector<ggml_tensor*>* scores) const {
+        const BertLayer& l = w_.layers[static_cast<size_t>(index)];
+        const float scale = 1.0f / std::sqrt(static_cast<float>(p_.size.hidden / p_.size.heads));
+        ggml_tensor* q = linear(b, projection(b, l.qkv, l.query, 0), x);  // [H, T]
+        ggml_tensor* k = linear(b, projection(b, l.qkv, l.key, 1), x);
+        ggml_tensor* v = linear(b, projection(b, l.qkv, l.value, 2), x);
+        ggml_tensor* a = attention(b, batch, q, k, v, p_.size.heads, scale, scores);
+        x = add_norm(b, l.attention_norm, linear(b, l.attention_output, a), x);
+        return add_norm(b, l.output_norm, feed_forward(b, l.up, p_.activation, l.down, x), x);
+    }
+
+    // The query (0), key (1) or value (2) projection: its own tensors, or its third of the fused ones.
+    Linear projection(GraphBuilder& b, const Linear& fused, const Linear& own, int64_t third) const {
+        if (fused.weight == nullptr) return own;
+        const int64_t hidden = p_.size.hidden;
+        const size_t skip = static_cast<size_t>(third * hidden);
+        Linear part;
+        part.weight = ggml_view_2d(b.context(), fused.weight, hidden, hidden, fused.weight->nb[1],
+                                   skip * fused.weight->nb[1]);
+        if (fused.bias != nullptr) {
+            part.bias = ggml_view_1d(b.context(), fused.bias, hidden, skip * fused.bias->nb[0]);
+        }
+        return part;
+    }
+
+    void build_heads(GraphBuilder& b, const RaggedBatch& batch, const EncoderWants& wants,
+                     EncoderOutputs& out) const {
+        if (wants.pooler || wants.next_sentence) {
+            std::vector<int32_t> first;  // [B]: the row of each [CLS]
+            for (int64_t s = 0; s < batch.sequences(); ++s) {
+                first.push_back(static_cast<int32_t>(batch.offset(s)));
+            }
+            ggml_tensor* cls = embed(b, out.last_hidden, b.input(first));                        // [H, B]
+            out.pooler = b.output(activate(b, Activation::Tanh, linear(b, w_.pooler, cls)));  // [H, B]
+        }
+        if (wants.next_sentence) out.next_sentence = b.output(linear(b, w_.next_sentence, out.pooler));  // [2, B]
+        if (!wants.mlm_rows.empty()) {
+            ggml_tensor* x = embed(b, out.last_hidden, b.input(wants.mlm_rows));                     // [H, M]
+            x = activate(b, p_.activation, linear(b, w_.mlm_transform, x));                          // [H, M]
+            out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));                   // [V, M]
+        }
+    }
+
+    BertParameters p_;
+    BertWeights w_;
+};
+
+}  // namespace
+
+std::unique_ptr<EncoderModel> make_bert(const ModelSpec& spec, const Weights& weights) {
+    return std::make_unique<Bert>(spec, weights);
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,98 @@
+// What an architecture offers the engine.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/graph_runner.h"
+#include "engine/kv_cache.h"
+#include "engine/model_spec.h"
+#include "engine/ragged_batch.h"
+#include "engine/weights.h"
+
+namespace ggml_transformers {
+
+struct Heads {
+    bool pooler = false;
+    bool mlm = false;
+    bool next_sentence = false;
+};
+
+// Sizes every architecture has.
+struct ModelSize {
+    int64_t vocabulary = 0;  // V
+    int64_t context = 0;     // positions
+    int64_t hidden = 0;      // H
+    int64_t layers = 0;      // L
+    int64_t heads = 0;       // A
+    int64_t segments = 0;    // rows of the segment embedding; 0: none
+};
+
+struct EncoderInput {
+    std::vector<int32_t> ids;        // [T]
+    std::vector<int32_t> segments;   // [T]
+    std::vector<int32_t> positions;  // [T]
+};
+
+// Which outputs a batch wants; the same for all its sequences.
+struct EncoderWants {
+    bool hidden_states = false;
+    bool attentions = false;
+    bool pooler = false;
+    bool next_sentence = false;
+    std::vector<int32_t> mlm_rows;  // tokens whose logits are wanted, indices into T
+};
+
+struct EncoderOutputs {
+    ggml_tensor* last_hidden = nullptr;                   // [H, T]
+    std::vector<ggml_tensor*> hidden_states;              // L + 1 of [H, T]
+    std::vector<std::vector<ggml_tensor*>> attentions;    // L times one [S, S, A, n] per group
+    ggml_tensor* pooler = nullptr;                        // [H, B]
+    ggml_tensor* next_sentence = nullptr;                 // [2, B]
+    ggml_tensor* mlm = nullptr;                           // [V, M]
+};
+
+class EncoderModel {
+public:
+    virtual ~EncoderModel() = default;
+    virtual const ModelSize& size() const = 0;
+    virtual Heads heads() const = 0;
+    // An upper bound of the tensors in a graph over that many groups of equal length.
+    virtual size_t max_nodes(size_t groups) const = 0;
+    virtual EncoderOutputs build(GraphBuilder& builder, const RaggedBatch& batch, const EncoderInput& input,
+                                 const EncoderWants& wants) const = 0;
+};
+
+// One sequence's part of a decoder batch.
+struct DecoderSlice {
+    KvCache* cache = nullptr;
+    int64_t past = 0;            // tokens already in the cache
+    std::vector<int32_t> ids;    // new tokens
+    bool all_logits = false;     // of every new token, not only the last
+    bool last_logits = false;
+};
+
+class DecoderModel {
+public:
+    virtual ~DecoderModel() = default;
+    virtual const ModelSize& size() const = 0;
+    virtual size_t max_nodes(size_t sequences) const = 0;
+    // Logits of the wanted tokens in order, [V, M]; null when none is wanted.
+    virtual ggml_tensor* build(GraphBuilder& builder, const std::vector<DecoderSlice>& slices) const = 0;
+};
+
+using Model = std::variant<std::unique_ptr<EncoderModel>, std::unique_ptr<DecoderModel>>;
+
+// Binds the weights to the architecture the specification names. Throws Error(Unsupported | ModelFileInvalid).
+Model make_model(const ModelSpec& spec, const Weights& weights);
+
+std::unique_ptr<EncoderModel> make_bert(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<DecoderModel> make_gpt2(const ModelSpec& spec, const Weights& weights);
+
+// The sizes both architectures read from the specification. Throws Error(ModelFileInvalid).
+ModelSize read_size(const ModelSpec& spec);
+
+}  // namespace ggml_transformers

@@ -1,0 +1,31 @@
+// The only table of architectures.
+#include "engine/error.h"
+#include "models/model.h"
+
+namespace ggml_transformers {
+
+Model make_model(const ModelSpec& spec, const Weights& weights) {
+    if (spec.architecture == "bert") return make_bert(spec, weights);
+    if (spec.architecture == "gpt2") return make_gpt2(spec, weights);
+    throw Error(ErrorCode::Unsupported, "The architecture \"" + spec.architecture + "\" is not supported")
+        .with("architecture", spec.architecture);
+}
+
+ModelSize read_size(const ModelSpec& spec) {
+    constexpr int64_t million = 1'000'000;
+    ModelSize size;
+    size.vocabulary = spec.integer("vocabSize", 1, 16 * million);
+    size.context = spec.integer("contextLength", 1, 16 * million);
+    size.hidden = spec.integer("embeddingLength", 1, million);
+    size.layers = spec.integer("blockCount", 1, 1024);
+    size.heads = spec.integer("headCount", 1, 4096);
+    if (size.hidden % size.heads != 0) {
+        throw Error(ErrorCode::ModelFileInvalid, "The hidden size " + std::to_string(size.hidden) +
+                                                     " is not a multiple of the " + std::to_string(size.heads) +
+                                                     " heads")
+            .with("field", std::string("headCount"));
+    }
+    return size;
+}
+
+}  // namespace ggml_transformers
