@@ -1,0 +1,95 @@
+/** From a Hugging Face GPT-2 checkpoint to GGUF: configuration and weights. */
+import { UnsupportedError } from "../errors.js";
+import { activationByName } from "../gguf/activation.js";
+import { checkGpt2Config } from "../gguf/gpt2-file.js";
+import type { MetadataItem } from "../gguf/writer.js";
+import type { JsonFile } from "./json-file.js";
+import type { MappedModel, TensorMapper } from "./tensor-mapper.js";
+
+export const GPT2_PREFIXES = ["transformer.", ""];
+
+export const GPT2_ARCHITECTURES: readonly string[] = ["GPT2Model", "GPT2LMHeadModel"];
+
+interface Gpt2Config {
+  vocabSize: number; // V
+  hiddenSize: number; // H
+  intermediateSize: number; // F
+  layers: number; // L
+  heads: number; // A
+  positions: number;
+  epsilon: number;
+  activation: string;
+  scaleWeights: boolean;
+  scaleByInverseLayer: boolean;
+  tied: boolean;
+}
+
+// ---- configuration
+
+function readConfig(file: JsonFile): Gpt2Config {
+  checkGpt2Config({ path: file.path }, file.value, "config.json");
+  const hiddenSize = file.integer("n_embd", 1, 2 ** 20);
+  const config: Gpt2Config = {
+    vocabSize: file.integer("vocab_size", 1, 2 ** 31 - 1),
+    hiddenSize,
+    intermediateSize: file.optionalInteger("n_inner", 1, 2 ** 20) ?? 4 * hiddenSize,
+    layers: file.integer("n_layer", 1, 65_535),
+    heads: file.integer("n_head", 1, 65_535),
+    // Absent entries have the defaults of the transformers library's GPT2Config.
+    positions: file.optionalInteger("n_positions", 1, 2 ** 20) ?? 1024,
+    epsilon:
+      file.value["layer_norm_epsilon"] === undefined ? 1e-5 : file.numberBetween("layer_norm_epsilon", 0, 1),
+    activation: file.string("activation_function", "gelu_new"),
+    scaleWeights: file.boolean("scale_attn_weights", true),
+    scaleByInverseLayer: file.boolean("scale_attn_by_inverse_layer_idx", false),
+    tied: file.boolean("tie_word_embeddings", true),
+  };
+  if (config.hiddenSize % config.heads !== 0) throw file.error("n_head", "a divisor of n_embd");
+  if (activationByName(config.activation) === undefined) {
+    const message = `Activation ${JSON.stringify(config.activation)} is not computed (${file.path})`;
+    const details = { path: file.path, field: "activation_function", value: config.activation };
+    throw new UnsupportedError(message, details);
+  }
+  return config;
+}
+
+function makeMetadata(config: Gpt2Config): MetadataItem[] {
+  const u32 = (key: string, value: number): MetadataItem => ({ key: `gpt2.${key}`, type: "u32", value });
+  const bool = (key: string, value: boolean): MetadataItem => ({ key: `gpt2.${key}`, type: "bool", value });
+  return [
+    u32("block_count", config.layers),
+    u32("context_length", config.positions),
+    u32("embedding_length", config.hiddenSize),
+    u32("feed_forward_length", config.intermediateSize),
+    u32("attention.head_count", config.heads),
+    { key: "gpt2.attention.layer_norm_epsilon", type: "f32", value: config.epsilon },
+    { key: "gpt2.hidden_activation", type: "string", value: config.activation },
+    bool("attention.scale_weights", config.scaleWeights),
+    bool("attention.scale_by_inverse_layer", config.scaleByInverseLayer),
+  ];
+}
+
+// ---- weights
+
+/** Maps the whole checkpoint; returns what the file says about the model. */
+export function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel {
+  const config = readConfig(configFile);
+  const { vocabSize: V, hiddenSize: H, intermediateSize: F } = config;
+  mapper.map("wte.weight", "token_embd.weight", [V, H]);
+  mapper.map("wpe.weight", "position_embd.weight", [config.positions, H]);
+  for (let i = 0; i < config.layers; i++) {
+    const [from, to] = [`h.${i}`, `blk.${i}`];
+    mapper.norm(`${from}.ln_1`, `${to}.attn_norm`, H);
+    mapper.conv1d(`${from}.attn.c_attn`, `${to}.attn_qkv`, H, 3 * H);
+    mapper.conv1d(`${from}.attn.c_proj`, `${to}.attn_output`, H, H);
+    mapper.norm(`${from}.ln_2`, `${to}.ffn_norm`, H);
+    mapper.conv1d(`${from}.mlp.c_fc`, `${to}.ffn_up`, H, F);
+    mapper.conv1d(`${from}.mlp.c_proj`, `${to}.ffn_down`, F, H);
+  }
+  mapper.norm("ln_f", "output_norm", H);
+  if (config.tied) mapper.ignore(/^lm_head\.weight$/);
+  else mapper.map("lm_head.weight", "output.weight", [V, H]);
+  // The causal mask and its value, which older versions of the library stored.
+  mapper.ignore(/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/);
+  return { metadata: makeMetadata(config), vocabSize: V, contextLength: config.positions, hiddenSize: H };
+}

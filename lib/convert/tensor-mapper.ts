@@ -1,0 +1,113 @@
+/** Pairs the tensors of a checkpoint with those of a GGUF file, until none is left over. */
+import { ModelFileError, UnsupportedError } from "../errors.js";
+import type { MetadataItem } from "../gguf/writer.js";
+import type { Checkpoint } from "./checkpoint.js";
+import type { SourceTensor } from "./safetensors.js";
+
+/** Types of a checkpoint that hold weights. */
+const FLOAT_DTYPES = ["F32", "F16", "BF16", "F64"];
+
+/** A tensor of the GGUF file and where its values come from. */
+export interface MappedTensor {
+  /** Name in the GGUF file. */
+  name: string;
+  source: SourceTensor;
+  /** GGUF's shape: innermost dimension first, after transposing. */
+  shape: number[];
+  /** The checkpoint has it [in, out]; the file wants rows of `in` values. */
+  transpose: boolean;
+}
+
+/** What the rest of the conversion needs to know of a mapped checkpoint. */
+export interface MappedModel {
+  metadata: MetadataItem[];
+  vocabSize: number;
+  contextLength: number;
+  hiddenSize: number;
+}
+
+export class TensorMapper {
+  readonly mapped: MappedTensor[] = [];
+  readonly #checkpoint: Checkpoint;
+  /** What may stand before the name of a tensor of the base model, `""` included. */
+  readonly #prefixes: readonly string[];
+  readonly #used = new Set<string>();
+
+  constructor(checkpoint: Checkpoint, prefixes: readonly string[]) {
+    this.#checkpoint = checkpoint;
+    this.#prefixes = prefixes;
+  }
+
+  /** The tensor of that name, with or without a prefix. */
+  find(source: string): SourceTensor | undefined {
+    for (const prefix of this.#prefixes) {
+      const tensor = this.#checkpoint.get(prefix + source);
+      if (tensor !== undefined) return tensor;
+    }
+    return undefined;
+  }
+
+  /** Requires `source` in that shape (PyTorch's: outermost first) and maps it to `name`. */
+  map(source: string, name: string, shape: readonly number[], transpose = false): void {
+    const { path } = this.#checkpoint;
+    const tensor = this.find(source);
+    if (tensor === undefined) {
+      const message = `Expected a tensor ${source} in the checkpoint but there is none (${path})`;
+      throw new ModelFileError(message, { path, field: source });
+    }
+    if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
+      const message = `Expected the shape [${shape.join(", ")}] for tensor ${tensor.name}`;
+      const found = `found [${tensor.shape.join(", ")}] (${path})`;
+      throw new ModelFileError(`${message} but ${found}`, { path, field: tensor.name, shape: tensor.shape });
+    }
+    if (!FLOAT_DTYPES.includes(tensor.dtype)) {
+      const message = `Type ${tensor.dtype} of tensor ${tensor.name} is not converted (${path})`;
+      throw new UnsupportedError(message, { path, field: tensor.name, dtype: tensor.dtype });
+    }
+    this.#used.add(tensor.name);
+    this.mapped.push({
+      name,
+      source: tensor,
+      shape: transpose ? [...shape] : [...shape].reverse(),
+      transpose,
+    });
+  }
+
+  /** `weight` [rows, width] and `bias` [rows] of a linear layer. */
+  linear(source: string, name: string, rows: number, width: number): void {
+    this.map(`${source}.weight`, `${name}.weight`, [rows, width]);
+    this.map(`${source}.bias`, `${name}.bias`, [rows]);
+  }
+
+  /** A linear layer as GPT-2 stores it, `weight` [from, to] and `bias` [to]. */
+  conv1d(source: string, name: string, from: number, to: number): void {
+    this.map(`${source}.weight`, `${name}.weight`, [from, to], true);
+    this.map(`${source}.bias`, `${name}.bias`, [to]);
+  }
+
+  /** Layer normalization; checkpoints converted from TensorFlow say `gamma` and `beta`. */
+  norm(source: string, name: string, size: number): void {
+    const old = this.find(`${source}.gamma`) !== undefined;
+    this.map(`${source}.${old ? "gamma" : "weight"}`, `${name}.weight`, [size]);
+    this.map(`${source}.${old ? "beta" : "bias"}`, `${name}.bias`, [size]);
+  }
+
+  /** Accepts tensors that carry no information of their own. */
+  ignore(pattern: RegExp): void {
+    for (const { name } of this.#checkpoint.tensors) if (pattern.test(name)) this.#used.add(name);
+  }
+
+  /** Refuses tensors that were neither mapped nor ignored: leaving one out would make another model. */
+  finish(ignoreUnknown: boolean): void {
+    if (ignoreUnknown) return;
+    const unknown = [...this.#checkpoint.tensors]
+      .map(({ name }) => name)
+      .filter((name) => !this.#used.has(name));
+    if (unknown.length === 0) return;
+    const { path } = this.#checkpoint;
+    const shown =
+      unknown.slice(0, 5).join(", ") + (unknown.length > 5 ? `, and ${unknown.length - 5} more` : "");
+    const message = `Tensors of the checkpoint are unknown: ${shown} (${path}); ignoreUnknown leaves them out`;
+    throw new UnsupportedError(message, { path, field: unknown[0], unknown });
+  }
+}
