@@ -17,6 +17,8 @@ import { TensorMapper, type MappedModel, type MappedTensor } from "./tensor-mapp
 import { writeTensorData } from "./tensor-source.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 
+export type { ConvertProgress } from "./progress.js";
+
 /** Options of {@link convert}. */
 export interface ConvertOptions {
   /**
