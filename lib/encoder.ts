@@ -1,15 +1,26 @@
+import "./disposal.js";
+import { DisposedError } from "./errors.js";
 import type { EncoderInput } from "./inputs.js";
-import type { LoadOptions, ModelInfo } from "./loading.js";
-import type { NativeMemory, PoolingMode } from "./native.js";
-import type { EmbedOptions } from "./tasks/embed.js";
-import type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
-import type { FillMaskOptions, FillMaskResult } from "./tasks/fill-mask.js";
-import type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
+import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
+import type { EncoderFile } from "./model-file.js";
+import type { NativeMemory, NativeModel, PoolingMode } from "./native.js";
+import { string } from "./options.js";
+import { embed, type EmbedOptions } from "./tasks/embed.js";
+import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
+import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
+import {
+  nextSentence,
+  sentencePair,
+  type NextSentenceOptions,
+  type NextSentenceResult,
+} from "./tasks/next-sentence.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
 /** What is known of a loaded encoder. */
 export interface EncoderInfo extends ModelInfo {
   readonly architecture: "bert";
+  /** Rows of the segment embedding; 0 when there is none. */
+  readonly segmentCount: number;
   /**
    * The limit of `embed` in tokens, special tokens included: sentence-transformers' `max_seq_length` when the
    * model has one, else `contextLength`.
@@ -29,28 +40,158 @@ export interface EncoderInfo extends ModelInfo {
   readonly heads: { readonly pooler: boolean; readonly mlm: boolean; readonly nextSentence: boolean };
 }
 
-/** A loaded BERT-family encoder. */
-export declare class Encoder implements AsyncDisposable, Disposable {
-  private constructor();
-  /** Loads a model: a path to a GGUF file, or the name of an embedded one (`"mini-embed"`, `"mini-bert"`). */
-  static load(pathOrName: string, options?: LoadOptions): Promise<Encoder>;
-  readonly info: EncoderInfo;
+/** What a task needs of an encoder. */
+export interface EncoderCore {
+  readonly model: NativeModel;
   readonly tokenizer: Tokenizer;
+  readonly info: EncoderInfo;
+}
+
+/**
+ * A loaded BERT-family encoder. Its methods may be called at once and as often as wanted: texts of calls in
+ * flight share batches, and each result is bit-identical to that of a call alone.
+ *
+ * All methods reject with {@link InvalidArgumentError} for an argument or option of the wrong type, value or
+ * name, {@link InputTooLongError} for inputs over the limit, {@link AbortError} when `signal` fires, and
+ * {@link DisposedError} after `dispose()`.
+ *
+ * @example
+ * ```ts
+ * await using encoder = await Encoder.load("mini-embed");
+ * const [query, passage] = await encoder.embed(["a whale", "Moby Dick"]);
+ * ```
+ */
+export class Encoder implements AsyncDisposable, Disposable {
+  readonly #core: EncoderCore;
+  #disposed = false;
+
+  private constructor(core: EncoderCore) {
+    this.#core = core;
+  }
+
+  /**
+   * Loads a model: a path to a GGUF file, or the name of an embedded one (`"mini-embed"`, `"mini-bert"`).
+   *
+   * @throws ModelFileError when there is no such file, or naming what is wrong in it.
+   * @throws UnsupportedError when the file is sound but not an encoder computed here.
+   * @throws OutOfMemoryError before anything is allocated, with the bytes required and available.
+   * @throws DeviceError when `device` is not one of {@link devices}.
+   */
+  static async load(pathOrName: string, options?: LoadOptions): Promise<Encoder> {
+    const loaded = await loadModel("encoder", pathOrName, options);
+    return new Encoder({ model: loaded.model, tokenizer: loaded.tokenizer, info: encoderInfo(loaded) });
+  }
+
+  /** What is known of the model. */
+  get info(): EncoderInfo {
+    return this.#core.info;
+  }
+
+  /** The model's tokenizer. */
+  get tokenizer(): Tokenizer {
+    return this.#core.tokenizer;
+  }
+
+  /**
+   * One vector per text, [H] or `dimensions` values, in the order of `texts`. An empty text is embedded as the
+   * reference does, as `[CLS] [SEP]`.
+   */
   embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(
+    texts: string | readonly string[],
+    options?: EmbedOptions,
+  ): Promise<Float32Array | Float32Array[]> {
+    return embed(this.#usable(), texts, options);
+  }
+
+  /** The hidden states of each input and, where asked for, more of what the model computes. */
   encode(input: EncoderInput, options?: EncodeOptions): Promise<EncoderOutput>;
   encode(inputs: readonly EncoderInput[], options?: EncodeOptions): Promise<EncoderOutput[]>;
+  async encode(
+    inputs: EncoderInput | readonly EncoderInput[],
+    options?: EncodeOptions,
+  ): Promise<EncoderOutput | EncoderOutput[]> {
+    return encode(this.#usable(), inputs, options);
+  }
+
+  /**
+   * Candidates for every mask token (`tokenizer.maskToken`, for BERT `[MASK]`) of each text, which has at least
+   * one.
+   *
+   * @throws UnsupportedError when the model has no masked-language-model head.
+   */
   fillMask(text: string, options?: FillMaskOptions): Promise<FillMaskResult>;
   fillMask(texts: readonly string[], options?: FillMaskOptions): Promise<FillMaskResult[]>;
+  async fillMask(
+    texts: string | readonly string[],
+    options?: FillMaskOptions,
+  ): Promise<FillMaskResult | FillMaskResult[]> {
+    return fillMask(this.#usable(), texts, options);
+  }
+
+  /**
+   * Whether `b` follows `a` in running text, for one pair or many.
+   *
+   * @throws UnsupportedError when the model has no next-sentence head.
+   */
   nextSentence(a: string, b: string, options?: NextSentenceOptions): Promise<NextSentenceResult>;
   nextSentence(
     pairs: readonly (readonly [a: string, b: string])[],
     options?: NextSentenceOptions,
   ): Promise<NextSentenceResult[]>;
-  /** Bytes in use. */
-  memory(): NativeMemory;
-  /** Frees the model; calls in flight and later ones reject with `DisposedError`. Idempotent. */
-  dispose(): Promise<void>;
-  [Symbol.dispose](): void;
-  [Symbol.asyncDispose](): Promise<void>;
+  async nextSentence(
+    a: string | readonly (readonly [a: string, b: string])[],
+    b?: string | NextSentenceOptions,
+    options?: NextSentenceOptions,
+  ): Promise<NextSentenceResult | NextSentenceResult[]> {
+    const core = this.#usable();
+    if (Array.isArray(a)) {
+      const pairs = Array.from(a, (pair, i) => sentencePair(pair, `pairs[${i}]`));
+      return nextSentence(core, pairs, b);
+    }
+    const pair = { text: string(a, "a"), pair: string(b, "b") };
+    return (await nextSentence(core, [pair], options))[0]!;
+  }
+
+  /** Bytes in use by this model. */
+  memory(): NativeMemory {
+    return this.#core.model.memory();
+  }
+
+  /** Frees the model; calls in flight and later ones reject with {@link DisposedError}. Idempotent. */
+  dispose(): Promise<void> {
+    this.#disposed = true;
+    return this.#core.model.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    void this.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #usable(): EncoderCore {
+    if (this.#disposed) throw new DisposedError("The encoder");
+    return this.#core;
+  }
+}
+
+function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): EncoderInfo {
+  const { hyperparameters, sentenceTransformers } = file;
+  const info = {
+    ...modelInfo({ model, file, tokenizer }),
+    architecture: "bert" as const,
+    segmentCount: hyperparameters.segmentCount,
+    maxLength: sentenceTransformers.maxSequenceLength ?? hyperparameters.contextLength,
+    dimensions: hyperparameters.embeddingLength,
+    pooling: sentenceTransformers.pooling ?? "mean",
+    normalize: sentenceTransformers.normalize ?? true,
+    prompts: Object.freeze({ ...sentenceTransformers.prompts }),
+    defaultPromptName: sentenceTransformers.defaultPromptName,
+    heads: Object.freeze({ ...model.heads }),
+  };
+  return Object.freeze(info);
 }

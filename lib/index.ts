@@ -1,13 +1,14 @@
+export { convert } from "./convert/index.js";
+export type { ConvertedTensor, ConvertOptions, ConvertProgress, ConvertResult } from "./convert/index.js";
 export { devices } from "./devices.js";
 export { Encoder } from "./encoder.js";
 export type { EncoderInfo } from "./encoder.js";
 export * from "./errors.js";
+export type { GenerationStream } from "./generation-stream.js";
 export { Generator } from "./generator.js";
 export type {
   GenerateOptions,
   Generation,
-  GenerationChunk,
-  GenerationStream,
   GenerationTimings,
   GeneratorInfo,
   GeneratorInput,
@@ -15,11 +16,24 @@ export type {
   LogitsOptions,
 } from "./generator.js";
 export type { EncoderInput, InputOptions, Progress, Truncation } from "./inputs.js";
+export { inspect } from "./inspect.js";
+export type {
+  EmbeddingSummary,
+  Inspection,
+  InspectOptions,
+  Task,
+  TokenizerSummary,
+  TypeException,
+  TypeSummary,
+} from "./inspect.js";
 export type { LoadOptions, ModelInfo } from "./loading.js";
 export type { DeviceInfo, NativeMemory, PoolingMode, TensorType } from "./native.js";
+export { quantize } from "./quantize.js";
+export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
 export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from "./tasks/fill-mask.js";
 export type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
 export type { Tensor } from "./tensor.js";
+export type { GenerationChunk } from "./text-stream.js";
 export { Tokenizer } from "./tokenizer/index.js";

@@ -1,3 +1,21 @@
+/** What goes into an encoder: checked, tokenized, and kept to a limit. */
+import { InputTooLongError } from "./errors.js";
+import type { EncoderCore } from "./encoder.js";
+import type { Sequence } from "./batches.js";
+import {
+  boolean,
+  callback,
+  expected,
+  integer,
+  integers,
+  isObject,
+  signal,
+  string,
+  tokenIds,
+  type Check,
+} from "./options.js";
+import type { Encoding } from "./tokenizer/index.js";
+
 /**
  * One input of an encoder: a text; a text with a second one (`[CLS] text [SEP] pair [SEP]`, segment ids 0 and
  * 1); or token ids, used exactly as they are (nothing is added, so bring `[CLS]` and `[SEP]`).
@@ -7,11 +25,11 @@ export type EncoderInput =
   | { readonly text: string; readonly pair?: string }
   | { readonly ids: ArrayLike<number>; readonly segmentIds?: ArrayLike<number> };
 
-/** What `onTruncate` is told about a text that lost tokens. */
+/** What `onTruncate` is told about an input that lost tokens. */
 export interface Truncation {
   /** Which input of the call, counted from 0. */
   readonly index: number;
-  /** Tokens it would have had, special tokens included. */
+  /** Tokens it has, special tokens included. */
   readonly length: number;
   /** Tokens it was cut to, special tokens included. */
   readonly limit: number;
@@ -29,19 +47,148 @@ export interface Progress {
 export interface InputOptions {
   /**
    * Most tokens per input, special tokens included; longer ones are cut, keeping the closing `[SEP]` (of a
-   * pair, the longer text loses tokens first). May exceed the model's own limit, `info.maxLength`, but not
-   * `info.contextLength`. Default: the method's own limit, and longer inputs are refused.
+   * pair, the longer text loses tokens first). May exceed `info.maxLength`, but not `info.contextLength`.
+   * Default: the method's own limit, and longer inputs are refused with an {@link InputTooLongError}.
    */
   maxLength?: number;
   /**
-   * Whether inputs over the limit are cut or refused with an `InputTooLongError`. Default: cut when
-   * `maxLength` is given, else refuse; `truncate: true` alone cuts at the method's own limit.
+   * Whether inputs over the limit are cut (true) or refused (false). Default: true when `maxLength` is given,
+   * else false. `truncate: true` alone cuts at the method's own limit.
    */
   truncate?: boolean;
   /** Called for every input that was cut, in order, before the method settles. */
   onTruncate?: (truncation: Truncation) => void;
-  /** Aborts the call, also in the middle of the computation; it then rejects with an `AbortError`. */
+  /** Aborts the call, also in the middle of the computation; it then rejects with an {@link AbortError}. */
   signal?: AbortSignal;
-  /** Called as inputs are finished. */
+  /** Called whenever a batch of inputs is finished. */
   onProgress?: (progress: Progress) => void;
+}
+
+/** The checks for {@link InputOptions}. */
+export function inputOptions({ info, tokenizer }: EncoderCore) {
+  return {
+    maxLength: integer(tokenizer.numSpecialTokens(false), info.contextLength),
+    truncate: boolean,
+    onTruncate: callback<(truncation: Truncation) => void>(),
+    signal,
+    onProgress: callback<(progress: Progress) => void>(),
+  };
+}
+
+/** An input whose types are right, with ids in range. */
+export type CheckedInput =
+  | { readonly text: string; readonly pair?: string }
+  | { readonly ids: Int32Array; readonly segmentIds?: Int32Array };
+
+/** Checks for an {@link EncoderInput}. */
+export function encoderInput({ info }: EncoderCore): Check<CheckedInput> {
+  const ids = tokenIds(info.vocabSize);
+  const segments = integers(0, Math.max(0, info.segmentCount - 1), "segment ids");
+  return (value, name) => {
+    if (typeof value === "string") return { text: value };
+    if (isObject(value) && "ids" in value) {
+      onlyKeys(value, name, ["ids", "segmentIds"]);
+      return checkIds(ids(value.ids, `${name}.ids`), value.segmentIds, name, segments);
+    }
+    if (isObject(value) && "text" in value) {
+      onlyKeys(value, name, ["text", "pair"]);
+      const text = string(value.text, `${name}.text`);
+      return value.pair === undefined ? { text } : { text, pair: string(value.pair, `${name}.pair`) };
+    }
+    throw expected("a string, { text, pair } or { ids, segmentIds }", name, value);
+  };
+}
+
+function checkIds(
+  ids: Int32Array,
+  segmentIds: unknown,
+  name: string,
+  check: Check<Int32Array>,
+): CheckedInput {
+  if (ids.length === 0) throw expected("at least one token id", `${name}.ids`, ids);
+  if (segmentIds === undefined) return { ids };
+  const segments = check(segmentIds, `${name}.segmentIds`);
+  if (segments.length === ids.length) return { ids, segmentIds: segments };
+  throw expected(`${ids.length} segment ids, one per token id,`, `${name}.segmentIds`, segmentIds);
+}
+
+function onlyKeys(value: Record<string, unknown>, name: string, known: readonly string[]): void {
+  const unknown = Object.keys(value).find((key) => !known.includes(key));
+  if (unknown !== undefined) throw expected(`only ${known.join(" and ")}`, name, unknown);
+}
+
+/** One input, or an array of them: what to compute, and whether to return one result or an array. */
+export function oneOrMany<T>(value: unknown, name: string, item: Check<T>): { items: T[]; isArray: boolean } {
+  if (!Array.isArray(value)) return { items: [item(value, name)], isArray: false };
+  return { items: Array.from(value, (each, i) => item(each, `${name}[${i}]`)), isArray: true };
+}
+
+/** A tokenized input; `encoding` is absent when it came as ids. */
+export interface TokenizedInput extends Sequence {
+  readonly encoding?: Encoding;
+  readonly truncated: boolean;
+}
+
+/** Which inputs are too long, and what happens to them. */
+export interface LengthPolicy {
+  /** Most tokens per input. */
+  readonly limit: number;
+  readonly truncate: boolean;
+  readonly onTruncate?: (truncation: Truncation) => void;
+}
+
+/** The policy that the options of a method with its own limit amount to. */
+export function lengthPolicy(options: InputOptions, ownLimit: number): LengthPolicy {
+  const { maxLength, truncate, onTruncate } = options;
+  return { limit: maxLength ?? ownLimit, truncate: truncate ?? maxLength !== undefined, onTruncate };
+}
+
+/** Tokenizes inputs, the first of which is number `begin` of the call. */
+export async function tokenizeInputs(
+  { tokenizer }: EncoderCore,
+  inputs: readonly CheckedInput[],
+  begin: number,
+  policy: LengthPolicy,
+  signal: AbortSignal,
+): Promise<TokenizedInput[]> {
+  const tokenized: TokenizedInput[] = [];
+  for (const [i, input] of inputs.entries()) {
+    const index = begin + i;
+    if ("ids" in input) {
+      tokenized.push(takeIds(input, index, policy));
+      continue;
+    }
+    const whole = await tokenizer.encodeAsync(input.text, { pair: input.pair, signal });
+    const truncated = whole.ids.length > policy.limit;
+    if (truncated) allowTruncation(whole.ids.length, index, policy);
+    const encoding = truncated ? tokenizer.truncate(whole, policy.limit) : whole;
+    tokenized.push({ index, ids: encoding.ids, segments: encoding.typeIds, encoding, truncated });
+  }
+  return tokenized;
+}
+
+/** Ids are cut at their end, but for the last one, which closes the sequence. */
+function takeIds(
+  { ids, segmentIds }: { ids: Int32Array; segmentIds?: Int32Array },
+  index: number,
+  policy: LengthPolicy,
+): TokenizedInput {
+  if (ids.length <= policy.limit) return { index, ids, segments: segmentIds, truncated: false };
+  allowTruncation(ids.length, index, policy);
+  const cut = (values: Int32Array) => {
+    const kept = values.slice(0, policy.limit);
+    kept[policy.limit - 1] = values.at(-1)!;
+    return kept;
+  };
+  return { index, ids: cut(ids), segments: segmentIds && cut(segmentIds), truncated: true };
+}
+
+function allowTruncation(length: number, index: number, policy: LengthPolicy): void {
+  const { limit } = policy;
+  if (policy.truncate) return policy.onTruncate?.({ index, length, limit });
+  const details = { length, limit, index };
+  throw new InputTooLongError(
+    `Expected at most ${limit} tokens for input ${index} but it has ${length}: maxLength or truncate: true cuts it`,
+    details,
+  );
 }

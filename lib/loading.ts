@@ -1,3 +1,11 @@
+/** What loading has in common for every kind of model. */
+import { AbortError, UnsupportedError } from "./errors.js";
+import { resolveDevice } from "./devices.js";
+import { openModelFile, type DecoderFile, type EncoderFile, type ModelFile } from "./model-file.js";
+import { native, runTask, type NativeModel } from "./native.js";
+import { callback, checkOptions, integer, nonEmptyString, signal } from "./options.js";
+import { Tokenizer } from "./tokenizer/index.js";
+
 /** Options of {@link Encoder.load} and {@link Generator.load}. */
 export interface LoadOptions {
   /** `"auto"`, or an `id` of {@link devices}: `"cpu"`, `"cuda"`, `"cuda:1"`, `"metal"`. Default: `"auto"`. */
@@ -34,4 +42,118 @@ export interface ModelInfo {
   readonly blockCount: number;
   /** A */
   readonly headCount: number;
+}
+
+/** A model in the engine, with its file and its tokenizer. */
+export interface LoadedModel<F extends ModelFile> {
+  readonly model: NativeModel;
+  readonly file: F;
+  readonly tokenizer: Tokenizer;
+}
+
+const LOAD_OPTIONS = {
+  device: nonEmptyString,
+  threads: integer(1, 1024),
+  maxMemory: integer(1, Number.MAX_SAFE_INTEGER),
+  signal,
+  onProgress: callback<(fraction: number) => void>(),
+};
+
+const LOADERS = { encoder: "Encoder.load", decoder: "Generator.load" } as const;
+
+export function loadModel(
+  kind: "encoder",
+  name: unknown,
+  options: unknown,
+): Promise<LoadedModel<EncoderFile>>;
+export function loadModel(
+  kind: "decoder",
+  name: unknown,
+  options: unknown,
+): Promise<LoadedModel<DecoderFile>>;
+export async function loadModel(
+  kind: ModelFile["kind"],
+  name: unknown,
+  options: unknown,
+): Promise<LoadedModel<ModelFile>> {
+  // Arguments
+  const pathOrName = nonEmptyString(name, "pathOrName");
+  const checked = checkOptions(options, LOADERS[kind], LOAD_OPTIONS);
+  throwIfAborted(checked.signal);
+
+  // The file
+  const file = await openModelFile(pathOrName, { signal: checked.signal });
+  if (file.kind !== kind) {
+    throw new UnsupportedError(
+      `${LOADERS[kind]} cannot load ${file.path}: its architecture ${file.architecture} is for ${LOADERS[file.kind]}`,
+      { path: file.path, architecture: file.architecture },
+    );
+  }
+
+  // Weights and vocabulary at the same time: the one in the engine's thread, the other in slices here.
+  return { file, ...(await loadParts(file, checked)) };
+}
+
+async function loadParts(
+  file: ModelFile,
+  options: LoadOptions,
+): Promise<{ model: NativeModel; tokenizer: Tokenizer }> {
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(options.signal!.reason);
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  let failure: { error: unknown } | undefined;
+  const fail = (error: unknown) => {
+    failure ??= { error };
+    stop.abort(error);
+  };
+  const [model, tokenizer] = await Promise.all([
+    loadWeights(file, options, stop.signal, fail).catch(fail),
+    loadTokenizer(file, stop.signal).catch(fail),
+  ]);
+  options.signal?.removeEventListener("abort", onAbort);
+  if (model && tokenizer && !failure) return { model, tokenizer };
+  await model?.dispose();
+  throw failure!.error;
+}
+
+async function loadWeights(
+  file: ModelFile,
+  { device, threads, maxMemory, onProgress }: LoadOptions,
+  stop: AbortSignal,
+  fail: (error: unknown) => void,
+): Promise<NativeModel> {
+  const settings = {
+    device: resolveDevice(device ?? "auto"),
+    threads: threads ?? 0,
+    maxMemory: maxMemory ?? 0,
+  };
+  const report = (fraction: number) => {
+    try {
+      if (!stop.aborted) onProgress!(fraction);
+    } catch (error) {
+      fail(error);
+    }
+  };
+  return runTask(() => native().loadModel(file.spec, settings, onProgress && report), stop);
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+}
+
+/** What {@link ModelInfo} says of a loaded model. */
+export function modelInfo({ file, model }: LoadedModel<ModelFile>): ModelInfo {
+  const hyper = file.hyperparameters;
+  return {
+    name: file.name,
+    path: file.path,
+    device: model.device,
+    threads: model.threads,
+    contextLength: hyper.contextLength,
+    vocabSize: hyper.vocabSize,
+    embeddingLength: hyper.embeddingLength,
+    feedForwardLength: hyper.feedForwardLength,
+    blockCount: hyper.blockCount,
+    headCount: hyper.headCount,
+  };
 }

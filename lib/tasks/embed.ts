@@ -1,5 +1,17 @@
-import type { InputOptions } from "../inputs.js";
-import type { PoolingMode } from "../native.js";
+import { runBatches } from "../batches.js";
+import type { EncoderCore } from "../encoder.js";
+import { InvalidArgumentError } from "../errors.js";
+import {
+  inputOptions,
+  lengthPolicy,
+  oneOrMany,
+  tokenizeInputs,
+  type InputOptions,
+  type TokenizedInput,
+} from "../inputs.js";
+import { runTask, type PoolingMode } from "../native.js";
+import { boolean, checkOptions, integer, nearestName, oneOf, string } from "../options.js";
+import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.embed}. */
 export interface EmbedOptions extends InputOptions {
@@ -22,4 +34,80 @@ export interface EmbedOptions extends InputOptions {
    * model's default prompt if it has one; `""` for none.
    */
   prompt?: string;
+}
+
+/** Embeds one text or many: [H] or `dimensions` values each. */
+export async function embed(
+  core: EncoderCore,
+  texts: unknown,
+  options: unknown,
+): Promise<Float32Array | Float32Array[]> {
+  const { info } = core;
+
+  // Arguments
+  const { items, isArray } = oneOrMany(texts, isManyName(texts), string);
+  const checked = checkOptions(options, "embed", {
+    ...inputOptions(core),
+    pooling: oneOf("mean", "cls", "max", "last"),
+    normalize: boolean,
+    dimensions: integer(1, info.dimensions),
+    prompt: string,
+  });
+  const { pooling = info.pooling, normalize = info.normalize, dimensions = info.dimensions } = checked;
+  const prompt = resolvePrompt(core, checked.prompt);
+  const policy = lengthPolicy(checked, info.maxLength);
+
+  // Shortened vectors are normalized after the cut.
+  const isCut = dimensions < info.dimensions;
+  const wanted = { pooling, normalize: normalize && !isCut };
+  const embeddings = new Array<Float32Array>(items.length);
+  await runBatches<TokenizedInput>(
+    {
+      total: items.length,
+      prepare: (begin, end, signal) => {
+        const inputs = items.slice(begin, end).map((text) => ({ text: prompt + text }));
+        return tokenizeInputs(core, inputs, begin, policy, signal);
+      },
+      outputSize: () => info.dimensions,
+      async compute(batch, signal) {
+        const request = encodeRequest(batch, wanted);
+        const { pooled } = await runTask(() => core.model.encode(request), signal);
+        for (const [i, { index }] of batch.entries()) {
+          const start = i * info.dimensions;
+          const vector = pooled!.slice(start, start + dimensions);
+          embeddings[index] = isCut && normalize ? toUnitLength(vector) : vector;
+        }
+      },
+    },
+    checked,
+  );
+  return isArray ? embeddings : embeddings[0]!;
+}
+
+function isManyName(texts: unknown): string {
+  return Array.isArray(texts) ? "texts" : "text";
+}
+
+/** Scales to unit L2 length in place; a zero vector stays zero. */
+function toUnitLength(vector: Float32Array): Float32Array {
+  let sum = 0;
+  for (const value of vector) sum += value * value;
+  const length = Math.sqrt(sum);
+  if (length > 0) for (let i = 0; i < vector.length; i++) vector[i] = vector[i]! / length;
+  return vector;
+}
+
+function resolvePrompt({ info }: EncoderCore, prompt: string | undefined): string {
+  const { prompts, defaultPromptName } = info;
+  if (prompt === undefined) return defaultPromptName === undefined ? "" : prompts[defaultPromptName]!;
+  if (Object.hasOwn(prompts, prompt)) return prompts[prompt]!;
+  if (!/^[\w-]+$/.test(prompt)) return prompt;
+  const names = Object.keys(prompts);
+  const nearest = nearestName(prompt, names);
+  const hint = nearest === undefined ? "" : `. Did you mean ${nearest}?`;
+  throw new InvalidArgumentError(
+    `Expected the name of a prompt of ${info.name} (${names.join(", ") || "it has none"}), or a text of more ` +
+      `than one word, for prompt but received ${JSON.stringify(prompt)} of type string${hint}`,
+    { name: "prompt", value: prompt, known: names },
+  );
 }

@@ -1,0 +1,306 @@
+/** One generation: from checked options to the tokens, the text and the timings. */
+import type { GeneratorCore } from "./generator.js";
+import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
+import { runTask, type GenerateResult } from "./native.js";
+import {
+  arrayOf,
+  boolean,
+  callback,
+  checkOptions,
+  expected,
+  integer,
+  isObject,
+  nonEmptyString,
+  number,
+  signal,
+  tokenIds,
+  type Check,
+} from "./options.js";
+import { TextStream, type GenerationChunk } from "./text-stream.js";
+
+/** A prompt: a text, or token ids used exactly as they are. */
+export type GeneratorInput = string | { readonly ids: ArrayLike<number> };
+
+/** Options of {@link Generator.generate} and {@link Generator.stream}. */
+export interface GenerateOptions {
+  /** At most this many new tokens; at least 1. Default: 128. */
+  maxTokens?: number;
+  /**
+   * Divides the logits before sampling; 0 always takes the most likely token (greedy). Default: 0, or 1 when
+   * `topK`, `topP` or `seed` is given, which mean nothing without sampling.
+   */
+  temperature?: number;
+  /** Sample among the k most likely tokens; 0 for all. Default: 0. */
+  topK?: number;
+  /** Sample among the fewest most likely tokens whose probability reaches p, in (0, 1]. Default: 1 (all). */
+  topP?: number;
+  /** Unsigned 32-bit seed: the same seed gives the same text. Default: random, and reported in the result. */
+  seed?: number;
+  /** Generation ends when the text contains one of these; neither it nor what follows is part of `text`. */
+  stop?: string | readonly string[];
+  /** Generate past the model's end-of-text token. Default: false. */
+  ignoreEos?: boolean;
+  /** Report the log-probability of each token under the model's own distribution. Default: false. */
+  logprobs?: boolean;
+  /** Aborts the generation; it then rejects with an {@link AbortError}. */
+  signal?: AbortSignal;
+  /** Called for each chunk as it becomes final: the chunks that `stream` gives. */
+  onToken?: (chunk: GenerationChunk) => void;
+}
+
+/** What {@link Generator.generate} returns. */
+export interface Generation {
+  /** The new text, without the prompt and without the stop string. */
+  readonly text: string;
+  /** The new token ids, those that spell the stop string included, the end-of-text token not. */
+  readonly tokens: Int32Array;
+  /** Natural logarithm of each token's probability; with `logprobs: true`. */
+  readonly logprobs?: Float32Array;
+  /**
+   * `"stop"`: the end-of-text token or a stop string; `"length"`: `maxTokens` reached; `"context"`: the
+   * model's context is full (its positions are absolute, so nothing can be shifted out); `"cancelled"`: the
+   * consumer of a stream left its loop.
+   */
+  readonly finishReason: "stop" | "length" | "context" | "cancelled";
+  /** The stop string that was found. */
+  readonly stopString?: string;
+  /** The seed used; 0 when greedy. */
+  readonly seed: number;
+  readonly timings: GenerationTimings;
+}
+
+/** Where the time of a generation went. */
+export interface GenerationTimings {
+  readonly promptTokens: number;
+  readonly generatedTokens: number;
+  /** Milliseconds waiting for other work on the model; part of `promptMs` when a stop string ended it. */
+  readonly queuedMs: number;
+  /** Milliseconds from the start of the prompt's evaluation to the first new token. */
+  readonly promptMs: number;
+  /** Milliseconds for the new tokens after the first. */
+  readonly decodeMs: number;
+  /** Prompt tokens evaluated per second. */
+  readonly promptTokensPerSecond: number;
+  /** New tokens after the first per second; 0 when there is only one. */
+  readonly generatedTokensPerSecond: number;
+}
+
+/** {@link GenerateOptions} checked and completed. */
+export interface GenerationPlan {
+  readonly maxTokens: number;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly seed: number;
+  readonly stop: readonly string[];
+  readonly ignoreEos: boolean;
+  readonly logprobs: boolean;
+  readonly signal?: AbortSignal;
+  readonly onToken?: (chunk: GenerationChunk) => void;
+}
+
+const DEFAULT_MAX_TOKENS = 128;
+
+const stopStrings: Check<readonly string[]> = (value, name) =>
+  typeof value === "string"
+    ? [nonEmptyString(value, name)]
+    : arrayOf(nonEmptyString, "a string or an array of strings")(value, name);
+
+const OPTIONS = {
+  maxTokens: integer(1, 2 ** 31 - 1),
+  temperature: number("a number of at least 0", (value) => value >= 0 && Number.isFinite(value)),
+  topK: integer(0, 2 ** 31 - 1),
+  topP: number("a number above 0 and at most 1", (value) => value > 0 && value <= 1),
+  seed: integer(0, 2 ** 32 - 1),
+  stop: stopStrings,
+  ignoreEos: boolean,
+  logprobs: boolean,
+  signal,
+  onToken: callback<(chunk: GenerationChunk) => void>(),
+};
+
+/** Checks the options of `method` and fills in the defaults. */
+export function planGeneration(options: unknown, method: string): GenerationPlan {
+  const checked = checkOptions(options, method, OPTIONS);
+  const samples = checked.topK !== undefined || checked.topP !== undefined || checked.seed !== undefined;
+  const temperature = checked.temperature ?? (samples ? 1 : 0);
+  return {
+    maxTokens: checked.maxTokens ?? DEFAULT_MAX_TOKENS,
+    temperature,
+    topK: checked.topK ?? 0,
+    topP: checked.topP ?? 1,
+    seed: temperature === 0 ? 0 : (checked.seed ?? Math.floor(Math.random() * 2 ** 32)),
+    stop: checked.stop ?? [],
+    ignoreEos: checked.ignoreEos ?? false,
+    logprobs: checked.logprobs ?? false,
+    signal: checked.signal,
+    onToken: checked.onToken,
+  };
+}
+
+/** A prompt whose types are right, with ids in range. */
+export type CheckedPrompt = string | Int32Array;
+
+/** Checks a {@link GeneratorInput}. */
+export function generatorInput({ info }: GeneratorCore): Check<CheckedPrompt> {
+  const ids = tokenIds(info.vocabSize);
+  return (value, name) => {
+    if (typeof value === "string") return value;
+    if (!isObject(value) || Object.keys(value).join() !== "ids")
+      throw expected("a string or { ids }", name, value);
+    return ids(value.ids, `${name}.ids`);
+  };
+}
+
+/** Token ids of a prompt: at least one, and no more than the context holds. */
+export async function promptIds(
+  { info, tokenizer }: GeneratorCore,
+  prompt: CheckedPrompt,
+  signal: AbortSignal | undefined,
+): Promise<Int32Array> {
+  const given = typeof prompt === "string" ? (await tokenizer.encodeAsync(prompt, { signal })).ids : prompt;
+  const ids = given.length > 0 ? given : beginningOfText({ info, tokenizer });
+  if (ids.length <= info.contextLength) return ids;
+  throw new InputTooLongError(
+    `Expected at most ${info.contextLength} tokens, the context length, but the prompt has ${ids.length}`,
+    { length: ids.length, limit: info.contextLength },
+  );
+}
+
+/** What stands for an empty prompt: the token that begins a text, else the one that ends the text before it. */
+function beginningOfText({ info, tokenizer }: Pick<GeneratorCore, "info" | "tokenizer">): Int32Array {
+  const token = tokenizer.bosTokenId ?? tokenizer.eosTokenId;
+  if (token !== undefined) return Int32Array.of(token);
+  throw new InvalidArgumentError(
+    `Expected a prompt that is not empty: ${info.name} has no token for the beginning or end of a text`,
+    { name: "prompt", value: "" },
+  );
+}
+
+/**
+ * Generates, handing every chunk to `onChunk` as it becomes final.
+ *
+ * @param leave - When it fires, the generation ends with what there is, as `"cancelled"`.
+ */
+export async function runGeneration(
+  core: GeneratorCore,
+  prompt: CheckedPrompt,
+  plan: GenerationPlan,
+  onChunk: (chunk: GenerationChunk) => void,
+  leave?: AbortSignal,
+): Promise<Generation> {
+  const ids = await promptIds(core, prompt, plan.signal);
+  const run = new GenerationRun(core, plan, onChunk);
+  const stops = [plan.signal, leave].filter((each) => each !== undefined);
+  const onStop = () => run.cancel();
+  for (const each of stops) each.addEventListener("abort", onStop, { once: true });
+  if (stops.some(({ aborted }) => aborted)) run.cancel();
+  try {
+    const result = await run.start(ids);
+    if (plan.signal?.aborted && result === undefined) {
+      throw new AbortError(undefined, { cause: plan.signal.reason });
+    }
+    return run.finish(ids.length, result);
+  } finally {
+    for (const each of stops) each.removeEventListener("abort", onStop);
+  }
+}
+
+/** The state of a generation while the engine works on it. */
+class GenerationRun {
+  readonly #core: GeneratorCore;
+  readonly #plan: GenerationPlan;
+  readonly #onChunk: (chunk: GenerationChunk) => void;
+  readonly #text: TextStream;
+  readonly #stop = new AbortController();
+  readonly #tokens: number[] = [];
+  readonly #logprobs: number[] = [];
+  #failure: { error: unknown } | undefined;
+  #startedAt = 0;
+  #firstTokenAt = 0;
+  #lastTokenAt = 0;
+
+  constructor(core: GeneratorCore, plan: GenerationPlan, onChunk: (chunk: GenerationChunk) => void) {
+    this.#core = core;
+    this.#plan = plan;
+    this.#onChunk = onChunk;
+    this.#text = new TextStream(core.tokenizer.createStreamDecoder(), plan.stop);
+  }
+
+  cancel(): void {
+    this.#stop.abort();
+  }
+
+  /** The engine's result, or undefined when the generation was ended from here. */
+  async start(ids: Int32Array): Promise<GenerateResult | undefined> {
+    const { maxTokens, temperature, topK, topP, seed, logprobs, ignoreEos } = this.#plan;
+    const { eosToken } = this.#core.info;
+    const request = {
+      ids,
+      maxTokens,
+      stopIds: ignoreEos || eosToken === undefined ? new Int32Array(0) : Int32Array.of(eosToken),
+      sampling: { temperature, topK, topP, seed },
+      logprobs,
+    };
+    this.#startedAt = performance.now();
+    const take = (token: number, logprob: number) => this.#take(token, logprob);
+    try {
+      return await runTask(() => this.#core.model.generate(request, take), this.#stop.signal);
+    } catch (error) {
+      if (this.#failure) throw this.#failure.error;
+      if (error instanceof AbortError && this.#stop.signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  /** Ends the text and sums up; `result` is undefined when the generation was ended from here. */
+  finish(promptTokens: number, result: GenerateResult | undefined): Generation {
+    const { stopString } = this.#text;
+    const isStopped = stopString !== undefined;
+    for (const chunk of this.#text.end()) this.#onChunk(chunk);
+    const measured = result?.timings ?? {
+      queuedMs: 0,
+      promptMs: Math.max(0, this.#firstTokenAt - this.#startedAt),
+      decodeMs: this.#lastTokenAt - this.#firstTokenAt,
+    };
+    const generatedTokens = this.#tokens.length;
+    return {
+      text: this.#text.text,
+      tokens: Int32Array.from(this.#tokens),
+      ...(this.#plan.logprobs && { logprobs: Float32Array.from(this.#logprobs) }),
+      finishReason: isStopped ? "stop" : (result?.finishReason ?? "cancelled"),
+      ...(isStopped && { stopString }),
+      seed: this.#plan.seed,
+      timings: {
+        promptTokens,
+        generatedTokens,
+        queuedMs: measured.queuedMs,
+        promptMs: measured.promptMs,
+        decodeMs: measured.decodeMs,
+        promptTokensPerSecond: perSecond(promptTokens, measured.promptMs),
+        generatedTokensPerSecond: perSecond(generatedTokens - 1, measured.decodeMs),
+      },
+    };
+  }
+
+  #take(token: number, logprob: number): void {
+    // The engine may be a token or two ahead when the generation is ended from here.
+    if (this.#stop.signal.aborted || this.#text.stopString !== undefined) return;
+    this.#lastTokenAt = performance.now();
+    if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
+    this.#tokens.push(token);
+    if (this.#plan.logprobs) this.#logprobs.push(logprob);
+    try {
+      const chunks = this.#text.push(token, this.#plan.logprobs ? logprob : undefined);
+      for (const chunk of chunks) this.#onChunk(chunk);
+    } catch (error) {
+      this.#failure = { error };
+      this.#stop.abort();
+    }
+    if (this.#text.stopString !== undefined) this.#stop.abort();
+  }
+}
+
+function perSecond(count: number, milliseconds: number): number {
+  return count > 0 && milliseconds > 0 ? (count * 1000) / milliseconds : 0;
+}
