@@ -1,0 +1,99 @@
+import type { Command } from "commander";
+import type { FillMaskResult, MaskResult } from "../tasks/fill-mask.js";
+import {
+  addExamples,
+  addInputOptions,
+  addJsonOption,
+  addMaxLengthOption,
+  addModelOptions,
+  collectList,
+  given,
+  integer,
+  number,
+  type JsonOption,
+  type ModelOptions,
+  type TextOptions,
+} from "./command-options.js";
+import { TextInput } from "./input.js";
+import { withEncoder } from "./models.js";
+import type { Output } from "./output.js";
+import type { Cli } from "./program.js";
+import { formatTable } from "./table.js";
+import { excerpt, printable } from "./text.js";
+import { reportTruncation } from "./truncation.js";
+
+interface Options extends ModelOptions, TextOptions, JsonOption {
+  topK?: number;
+  targets?: string[];
+  temperature?: number;
+  maxLength?: number;
+}
+
+export function define(command: Command, cli: Cli): void {
+  command.argument("[texts...]", "texts with [MASK] in them, each argument one text");
+  addInputOptions(command, "text");
+  addModelOptions(command, "mini-bert")
+    .option("-k, --top-k <n>", "predictions per mask (default: 5, or all targets)", integer(1))
+    .option("--targets <words>", "score only these words, separated by commas", collectList)
+    .option(
+      "--temperature <t>",
+      "divides the logits before the softmax (default: 1)",
+      number("a number above 0", (value) => value > 0),
+    );
+  addMaxLengthOption(command);
+  addJsonOption(command);
+  addExamples(command, [
+    ['fill-mask "The captain of the [MASK] gave an order."', "the five likeliest words"],
+    ['fill-mask "He sailed across the [MASK]." --targets sea,ocean,river', "how likely these words are"],
+    ["fill-mask --file masked.txt --top-k 1 --json", "one JSON object per line; blank lines are skipped"],
+  ]);
+  command.action((texts: string[], options: Options) => fillMask(texts, options, cli));
+}
+
+async function fillMask(
+  texts: readonly string[],
+  options: Options,
+  { out, signal, ...rest }: Cli,
+): Promise<void> {
+  const input = new TextInput(texts, { files: options.file, whole: false, skipBlank: true, signal });
+  const { topK, targets, temperature, maxLength, json } = options;
+  await withEncoder(options, { out, signal, ...rest }, async (encoder) => {
+    let finished = 0;
+    for await (const group of input.groups()) {
+      const results = await encoder.fillMask(group, {
+        ...given({ topK, targets, temperature, maxLength }),
+        signal,
+        onTruncate: (truncation) => reportTruncation([truncation], finished),
+      });
+      for (const [i, result] of results.entries()) {
+        if (json) await out.json({ text: group[i], ...result });
+        else await printResult(out, group[i]!, result, finished + i > 0);
+      }
+      finished += group.length;
+    }
+  });
+}
+
+async function printResult(
+  out: Output,
+  text: string,
+  result: FillMaskResult,
+  isLater: boolean,
+): Promise<void> {
+  await out.write(`${isLater ? "\n" : ""}${out.bold(excerpt(text, out.columns))}\n`);
+  for (const [i, mask] of result.masks.entries()) {
+    if (result.masks.length > 1) await out.write(`  mask ${i + 1}\n`);
+    await out.write(formatTable(predictionRows(mask), { indent: "  ", right: [0] }));
+  }
+  for (const word of result.unknownTargets) {
+    await out.write(`  not one token of the vocabulary: ${printable(word)}\n`);
+  }
+}
+
+function predictionRows({ predictions }: MaskResult): string[][] {
+  return predictions.map(({ score, tokenString, sequence }) => [
+    `${(100 * score).toFixed(1)} %`,
+    printable(tokenString),
+    excerpt(sequence, 70),
+  ]);
+}

@@ -1,0 +1,39 @@
+/** Loading a model for a command, with progress, and letting go of it at the end. */
+import type { ModelOptions } from "./command-options.js";
+import { given } from "./command-options.js";
+import { Encoder } from "../encoder.js";
+import { Generator } from "../generator.js";
+import type { Cli } from "./program.js";
+import { withProgress } from "./progress.js";
+
+interface Disposable {
+  dispose(): Promise<void>;
+}
+
+export function withEncoder(options: ModelOptions, cli: Cli, work: (encoder: Encoder) => Promise<void>) {
+  return withModel((path, settings) => Encoder.load(path, settings), options, cli, work);
+}
+
+export function withGenerator(
+  options: ModelOptions,
+  cli: Cli,
+  work: (generator: Generator) => Promise<void>,
+) {
+  return withModel((path, settings) => Generator.load(path, settings), options, cli, work);
+}
+
+async function withModel<M extends Disposable>(
+  load: (path: string, settings: Parameters<typeof Encoder.load>[1]) => Promise<M>,
+  { model: path, device, threads }: ModelOptions,
+  { signal }: Cli,
+  work: (model: M) => Promise<void>,
+): Promise<void> {
+  const model = await withProgress("Loading", (onProgress) =>
+    load(path, given({ device, threads, signal, onProgress })),
+  );
+  try {
+    await work(model);
+  } finally {
+    await model.dispose();
+  }
+}
