@@ -176,7 +176,7 @@ template <class Array, class T>
 Napi::Value copy_to_js(Napi::Env env, const std::vector<T>& values) {
     Array array = Array::New(env, values.size());
     // An allocation that failed has left a RangeError.
-    if (env.IsExceptionPending()) return env.Undefined();
+    if (array.IsEmpty() || env.IsExceptionPending()) return env.Undefined();
     if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
     return array;
 }

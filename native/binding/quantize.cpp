@@ -59,7 +59,7 @@ Napi::Value quantize_rows_js(const Napi::CallbackInfo& info) {
             info.Env(), [type, values, row_length] { return quantize_rows(type, *values, row_length); },
             [](Napi::Env env, const std::vector<uint8_t>& bytes) -> Napi::Value {
                 Napi::Uint8Array array = Napi::Uint8Array::New(env, bytes.size());
-                if (env.IsExceptionPending()) return env.Undefined();
+                if (array.IsEmpty() || env.IsExceptionPending()) return env.Undefined();
                 if (!bytes.empty()) std::memcpy(array.Data(), bytes.data(), bytes.size());
                 return array;
             });

@@ -31,7 +31,7 @@ void DecodeScheduler::step(const std::function<bool()>& stopping) {
     } catch (...) {
         const Error error = current_error();
         for (const Turn& turn : turns) {
-            turn.job->fail(error);
+            turn.job->fail(job_error(error, turn.job->cancelled()));
             remove(turn.job);
         }
     }

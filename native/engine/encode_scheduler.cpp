@@ -192,7 +192,9 @@ void EncodeScheduler::fail(const std::vector<Pick>& picks, const Error& error) {
     const auto in_batch = [&picks](const auto& job) {
         return std::any_of(picks.begin(), picks.end(), [&job](const Pick& pick) { return pick.job == job; });
     };
-    for (const Pick& pick : picks) pick.job->completion.finish(error);
+    for (const Pick& pick : picks) {
+        pick.job->completion.finish(job_error(error, pick.job->cancel.cancelled()));
+    }
     jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), in_batch), jobs_.end());
 }
 

@@ -28,6 +28,10 @@ Error disposed() {
     return Error(ErrorCode::Disposed, "The model was disposed").with("what", std::string("Model"));
 }
 
+Error job_error(const Error& error, bool cancelled) {
+    return error.code() == ErrorCode::Aborted && !cancelled ? disposed() : error;
+}
+
 Error current_error() {
     try {
         throw;

@@ -56,6 +56,10 @@ private:
 Error aborted();
 Error disposed();
 
+// What a job is told when its batch failed with `error`: a batch given up though the job's caller did not cancel
+// was given up because the model is being disposed.
+Error job_error(const Error& error, bool cancelled);
+
 // Turns whatever is in flight (Error, bad_alloc, anything else) into an Error. Call inside a catch block.
 Error current_error();
 
