@@ -74,11 +74,10 @@ export function checkBertTensors({ tensors }: ModelSource, hyper: BertHyperparam
 }
 
 function findHeads({ tensors }: Pick<ModelSource, "tensors">, H: number, V: number): EncoderHeads {
-  const rows = (name: string) => (tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : 0);
+  /** A classifier has as many labels as its weight has rows. */
   const labelled = (name: string) => {
-    const labels = rows(name);
-    if (labels > 0) tensors.require(linear(name, H, labels));
-    return labels;
+    const labels = tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : undefined;
+    return tensors.optional(linear(name, H, labels)) ? labels! : 0;
   };
   const pooler = tensors.optional(linear("cls", H, H));
   const mlm = tensors.optional(mlmHead(H, V));
