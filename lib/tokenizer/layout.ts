@@ -1,0 +1,251 @@
+/** How the tokens of one or two texts, special tokens and padding lie in an encoding. */
+import type { AddedToken } from "./added-tokens.js";
+import { SPACE_CHARACTER } from "./byte-alphabet.js";
+import type { TemplatePiece } from "./post-processing.js";
+import type { TokenSink } from "./token-sink.js";
+import type { TokenWindow } from "./truncation.js";
+import { propertiesOf, WHITESPACE } from "./unicode.js";
+
+/** All the tokens of one text, before truncation. */
+export interface TokenSequence {
+  source: string;
+  ids: Int32Array;
+  starts: Int32Array;
+  ends: Int32Array;
+  words: Int32Array;
+}
+
+/** What a sink holds, copied. */
+export function toSequence(source: string, sink: TokenSink): TokenSequence {
+  const { length } = sink;
+  return {
+    source,
+    ids: sink.ids.slice(0, length),
+    starts: sink.starts.slice(0, length),
+    ends: sink.ends.slice(0, length),
+    words: sink.words.slice(0, length),
+  };
+}
+
+/** What a layout needs to know of the tokenizer. */
+export interface TokenNames {
+  idToToken(id: number): string | undefined;
+  addedToken(id: number): AddedToken | undefined;
+}
+
+export interface Trimming {
+  addPrefixSpace: boolean;
+}
+
+export interface LayoutParts {
+  names: TokenNames;
+  template: readonly TemplatePiece[];
+  sequences: readonly TokenSequence[];
+  /** Per sequence, its windows: the first is kept, the others overflow. */
+  windows: readonly (readonly TokenWindow[])[];
+  /** Offsets lose the spaces of byte-level tokens. */
+  trimming: Trimming | undefined;
+  /** Padding on the right up to so many tokens, with this id. */
+  padTo: number;
+  padId: number;
+}
+
+export class Layout {
+  /** Tokens without padding. */
+  private readonly used: number;
+  /** Tokens with padding. */
+  readonly length: number;
+  readonly truncated: number;
+
+  /** `choice`: which window of each sequence is here. */
+  constructor(
+    private readonly parts: LayoutParts,
+    private readonly choice: readonly number[] = parts.sequences.map(() => 0),
+  ) {
+    this.used = parts.template.reduce((n, piece) => {
+      if (piece.kind === "special") return n + 1;
+      const { from, to } = this.window(piece.sequence);
+      return n + to - from;
+    }, 0);
+    this.length = Math.max(this.used, parts.padTo);
+    this.truncated = parts.sequences.reduce((n, sequence, i) => {
+      const { from, to } = this.window(i);
+      return n + sequence.ids.length - (to - from);
+    }, 0);
+  }
+
+  /** The same with padding. */
+  padded(padTo: number, padId: number): Layout {
+    return new Layout({ ...this.parts, padTo, padId }, this.choice);
+  }
+
+  private window(sequence: number): TokenWindow {
+    return this.parts.windows[sequence]![this.choice[sequence]!]!;
+  }
+
+  /** Calls one function per piece with the index of its first token. */
+  private walk(
+    onSpecial: (piece: TemplatePiece & { kind: "special" }, at: number) => void,
+    onSequence: (
+      sequence: TokenSequence,
+      window: TokenWindow,
+      at: number,
+      piece: TemplatePiece & { kind: "sequence" },
+    ) => void,
+  ): void {
+    let at = 0;
+    for (const piece of this.parts.template) {
+      if (piece.kind === "special") {
+        onSpecial(piece, at++);
+      } else {
+        const window = this.window(piece.sequence);
+        onSequence(this.parts.sequences[piece.sequence]!, window, at, piece);
+        at += window.to - window.from;
+      }
+    }
+  }
+
+  ids(): Int32Array {
+    const ids = new Int32Array(this.length);
+    this.walk(
+      (piece, at) => (ids[at] = piece.id),
+      (sequence, { from, to }, at) => ids.set(sequence.ids.subarray(from, to), at),
+    );
+    if (this.length > this.used) ids.fill(this.parts.padId, this.used);
+    return ids;
+  }
+
+  typeIds(): Int32Array {
+    const typeIds = new Int32Array(this.length);
+    this.walk(
+      (piece, at) => (typeIds[at] = piece.typeId),
+      (_, { from, to }, at, piece) => typeIds.fill(piece.typeId, at, at + to - from),
+    );
+    return typeIds;
+  }
+
+  offsets(): Int32Array {
+    const offsets = new Int32Array(this.length * 2);
+    const { trimming } = this.parts;
+    this.walk(
+      () => {},
+      (sequence, { from, to }, at) => {
+        for (let i = from; i < to; i++) {
+          const k = 2 * (at + i - from);
+          offsets[k] = sequence.starts[i]!;
+          offsets[k + 1] = sequence.ends[i]!;
+          if (trimming) this.trim(sequence, i, i === from, offsets, k);
+        }
+      },
+    );
+    return offsets;
+  }
+
+  wordIds(): Int32Array {
+    const wordIds = new Int32Array(this.length).fill(-1);
+    this.walk(
+      () => {},
+      (sequence, { from, to }, at) => wordIds.set(sequence.words.subarray(from, to), at),
+    );
+    return wordIds;
+  }
+
+  specialTokensMask(): Uint8Array {
+    const mask = new Uint8Array(this.length).fill(1);
+    this.walk(
+      () => {},
+      (_, { from, to }, at) => mask.fill(0, at, at + to - from),
+    );
+    return mask;
+  }
+
+  attentionMask(): Uint8Array {
+    return new Uint8Array(this.length).fill(1, 0, this.used);
+  }
+
+  sequenceIds(): Int8Array {
+    const ids = new Int8Array(this.length).fill(-1);
+    this.walk(
+      () => {},
+      (_, { from, to }, at, piece) => ids.fill(piece.sequence, at, at + to - from),
+    );
+    return ids;
+  }
+
+  tokens(): string[] {
+    return Array.from(this.ids(), (id) => this.parts.names.idToToken(id) ?? "");
+  }
+
+  /** The layouts of the other windows, in the reference's order. */
+  overflowing(): Layout[] {
+    // Choices so far, the first all zeros: each sequence of the template multiplies them by its windows.
+    let choices: number[][] = [[]];
+    const seen: number[] = [];
+    for (const piece of this.parts.template) {
+      if (piece.kind !== "sequence" || seen.includes(piece.sequence)) continue;
+      seen.push(piece.sequence);
+      const windows = this.parts.windows[piece.sequence]!;
+      const others = windows.slice(1).map((_, i) => i + 1);
+      const [main, ...rest] = choices;
+      choices = [
+        [...main!, 0],
+        ...rest.flatMap((choice) => [0, ...others].map((w) => choice.concat(w))),
+        ...others.map((w) => main!.concat(w)),
+      ];
+    }
+    return choices.slice(1).map((choice) => {
+      const bySequence = this.parts.sequences.map((_, i) => choice[seen.indexOf(i)] ?? 0);
+      return new Layout(this.parts, bySequence);
+    });
+  }
+
+  /**
+   * Takes the spaces of token `i` out of its offsets at `k`, as the reference's ByteLevel and RobertaProcessing do:
+   * by counting the token's own spaces, also where one was put there by `addPrefixSpace` in the middle of a text.
+   */
+  private trim(sequence: TokenSequence, i: number, isFirst: boolean, offsets: Int32Array, k: number): void {
+    const token = this.spacesOf(sequence, i);
+    let leading = 0;
+    while (leading < token.length && isSpace(token, leading)) leading++;
+    let trailing = 0;
+    while (trailing < token.length && isSpace(token, token.length - 1 - trailing)) trailing++;
+    if (leading > 0) {
+      const kept = this.parts.trimming!.addPrefixSpace && leading === 1 && (isFirst || offsets[k] === 0);
+      offsets[k] = Math.min(advance(sequence.source, offsets[k]!, kept ? 0 : leading), offsets[k + 1]!);
+    }
+    if (trailing > 0) {
+      const end = retreat(sequence.source, offsets[k + 1]!, trailing);
+      if (end >= 0) offsets[k + 1] = Math.max(end, offsets[k]!);
+    }
+  }
+
+  /** The token, or for an added token that took white space the text it took. */
+  private spacesOf(sequence: TokenSequence, i: number): string {
+    const id = sequence.ids[i]!;
+    const added = this.parts.names.addedToken(id);
+    if (added === undefined) return this.parts.names.idToToken(id) ?? "";
+    if (!added.lstrip && !added.rstrip) return added.content;
+    return sequence.source.slice(sequence.starts[i]!, sequence.ends[i]!);
+  }
+}
+
+function isSpace(token: string, i: number): boolean {
+  return token[i] === SPACE_CHARACTER || (propertiesOf(token.charCodeAt(i)) & WHITESPACE) !== 0;
+}
+
+/** `count` code points further, or the end. */
+function advance(text: string, at: number, count: number): number {
+  for (; count > 0 && at < text.length; count--) at += text.codePointAt(at)! > 0xffff ? 2 : 1;
+  return at;
+}
+
+/** `count` code points back, or -1 when there are fewer. */
+function retreat(text: string, at: number, count: number): number {
+  for (; count > 0; count--) {
+    if (at <= 0) return -1;
+    const low = text.charCodeAt(at - 1);
+    const isPair = (low & 0xfc00) === 0xdc00 && at >= 2 && text.codePointAt(at - 2)! > 0xffff;
+    at -= isPair ? 2 : 1;
+  }
+  return at;
+}

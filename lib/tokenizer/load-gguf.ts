@@ -1,0 +1,211 @@
+/**
+ * A tokenizer from GGUF metadata: the original tokenizer.json where the file carries it, else the vocabulary under
+ * llama.cpp's keys.
+ */
+import { TokenizerError, UnsupportedError } from "../errors.js";
+import type { AddedToken } from "./added-tokens.js";
+import { asObject } from "./json-fields.js";
+import { parseJsonInSteps } from "./json-slices.js";
+import { loadConfig } from "./load-config.js";
+import { loadTokenizerJson } from "./load-json.js";
+import { loadBert, loadByteLevel } from "./load-vocabulary.js";
+import type { Steps } from "./time-slices.js";
+import { NO_CONFIG, type SpecialRole, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
+
+/** GGUF keys and their values: strings, numbers, booleans, and arrays of them. */
+export type GgufMetadata = ReadonlyMap<string, unknown>;
+
+const PHANTOM_SPACE = "\u2581";
+
+/** llama.cpp's token types. */
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+/** Keys of special ids; `seperator` is llama.cpp's spelling. */
+const SPECIAL_KEYS: readonly (readonly [string, SpecialRole])[] = [
+  ["tokenizer.ggml.bos_token_id", "bos"],
+  ["tokenizer.ggml.eos_token_id", "eos"],
+  ["tokenizer.ggml.unknown_token_id", "unk"],
+  ["tokenizer.ggml.seperator_token_id", "sep"],
+  ["tokenizer.ggml.separator_token_id", "sep"],
+  ["tokenizer.ggml.padding_token_id", "pad"],
+  ["tokenizer.ggml.cls_token_id", "cls"],
+  ["tokenizer.ggml.mask_token_id", "mask"],
+];
+
+/** Names llama.cpp has for pre-tokenizers whose pattern is GPT-2's, and that of files older than the names. */
+const GPT2_PRE = new Set(["gpt-2", "default", "phi-2", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de"]);
+/** The same with RoBERTa's special tokens around the text. */
+const ROBERTA_PRE = new Set(["roberta-bpe", "jina-v1-en", "jina-v2-code"]);
+
+function bad(what: string, key: string, value: unknown): TokenizerError {
+  const shown = typeof value === "object" ? "an object" : String(value).slice(0, 60);
+  return new TokenizerError(`Expected ${what} for ${key} but received ${shown} of type ${typeof value}`, {
+    field: key,
+  });
+}
+
+function text(metadata: GgufMetadata, key: string): string | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || typeof value === "string") return value;
+  throw bad("a string", key, value);
+}
+
+function flag(metadata: GgufMetadata, key: string): boolean | undefined {
+  const value = metadata.get(key);
+  if (value === undefined || typeof value === "boolean") return value;
+  throw bad("a boolean", key, value);
+}
+
+function* strings(metadata: GgufMetadata, key: string): Steps<string[]> {
+  const value = metadata.get(key);
+  const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
+  if (!isIterable) throw bad("an array of strings", key, value);
+  const result: string[] = [];
+  for (const item of value as Iterable<unknown>) {
+    if (typeof item !== "string") throw bad("a string", `${key}[${result.length}]`, item);
+    result.push(item);
+    if (result.length % 1024 === 0) yield;
+  }
+  return result;
+}
+
+/** Token types, all normal when the file has none. */
+function tokenTypes(metadata: GgufMetadata, count: number): ArrayLike<number> {
+  const key = "tokenizer.ggml.token_type";
+  const value = metadata.get(key);
+  if (value === undefined) return new Int32Array(count).fill(1);
+  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+  if (!isArray || (value as ArrayLike<unknown>).length !== count)
+    throw bad(`an array of ${count} numbers`, key, value);
+  return value as ArrayLike<number>;
+}
+
+/** The tokens that special ids name. */
+function specialTokens(metadata: GgufMetadata, tokens: readonly string[]): TokenizerConfig["specialTokens"] {
+  const names: Partial<Record<SpecialRole, string>> = {};
+  for (const [key, role] of SPECIAL_KEYS) {
+    const id = metadata.get(key);
+    if (id === undefined) continue;
+    const token = typeof id === "number" ? tokens[id] : undefined;
+    if (token === undefined) throw bad(`an id below ${tokens.length}`, key, id);
+    names[role] = token;
+  }
+  return names;
+}
+
+/** Control and user-defined tokens are matched in the text. */
+function addedTokens(tokens: readonly string[], types: ArrayLike<number>): AddedToken[] {
+  const added: AddedToken[] = [];
+  for (const [id, content] of tokens.entries()) {
+    const type = types[id];
+    if ((type !== CONTROL && type !== USER_DEFINED) || content === "") continue;
+    const special = type === CONTROL;
+    added.push({ id, content, special, singleWord: false, lstrip: false, rstrip: false, normalized: false });
+  }
+  return added;
+}
+
+/** Reads the tokenizer of a GGUF file. */
+export function* loadGguf(metadata: GgufMetadata): Steps<TokenizerParts> {
+  const json = text(metadata, "tokenizer.huggingface.json");
+  if (json !== undefined) return yield* loadOriginal(metadata, json);
+  const model = text(metadata, "tokenizer.ggml.model");
+  if (model === undefined) {
+    throw new TokenizerError("Expected a tokenizer in the file but it has no tokenizer.ggml.model", {
+      field: "tokenizer.ggml.model",
+    });
+  }
+  if (model === "bert") return yield* loadGgufBert(metadata);
+  if (model === "gpt2") return yield* loadGgufByteLevel(metadata);
+  throw new UnsupportedError(`Tokenizers of the kind ${JSON.stringify(model)} are not supported`, {
+    field: "tokenizer.ggml.model",
+    model,
+  });
+}
+
+function* loadOriginal(metadata: GgufMetadata, json: string): Steps<TokenizerParts> {
+  const config = text(metadata, "huggingface.tokenizer_config.json");
+  const parsed =
+    config === undefined ? undefined : yield* parseJsonInSteps(Buffer.from(config), "tokenizer_config.json");
+  const settings = parsed === undefined ? NO_CONFIG : loadConfig(asObject(parsed, "tokenizer_config.json"));
+  return yield* loadTokenizerJson(Buffer.from(json), settings);
+}
+
+/**
+ * llama.cpp marks the first piece of a word with U+2581 and leaves continuations bare; control tokens (and in older
+ * files everything in brackets) are as they were. Files with `##` are taken as they are.
+ */
+function plainTokens(tokens: readonly string[], types: ArrayLike<number>): string[] {
+  const marked = tokens.filter((token) => token.startsWith(PHANTOM_SPACE)).length;
+  const hashed = tokens.filter((token) => token.startsWith("##")).length;
+  if (hashed >= marked) return [...tokens];
+  return tokens.map((token, id) => {
+    if (token.startsWith(PHANTOM_SPACE)) return token.slice(1);
+    const isWhole = types[id] === CONTROL || (token.startsWith("[") && token.endsWith("]"));
+    return isWhole ? token : `##${token}`;
+  });
+}
+
+function* loadGgufBert(metadata: GgufMetadata): Steps<TokenizerParts> {
+  const stored = yield* strings(metadata, "tokenizer.ggml.tokens");
+  const types = tokenTypes(metadata, stored.length);
+  const tokens = plainTokens(stored, types);
+  const names: Partial<Record<SpecialRole, string>> = specialTokens(metadata, tokens);
+  // For BERT, llama.cpp writes [CLS] and [SEP] under the names of other models' tokens.
+  if (names.bos === "[CLS]") delete names.bos;
+  if (names.eos === "[SEP]") delete names.eos;
+  const lowercase = flag(metadata, "tokenizer.ggml.normalizer.lowercase") ?? isUncased(tokens, types);
+  const normalizer = {
+    cleanText: true,
+    spaceCjk: true,
+    stripAccents: flag(metadata, "tokenizer.ggml.normalizer.strip_accents") ?? lowercase,
+    lowercase,
+  };
+  const source = {
+    tokens,
+    field: "tokenizer.ggml.tokens",
+    addedTokens: addedTokens(tokens, types),
+    config: { ...NO_CONFIG, specialTokens: names },
+  };
+  return yield* loadBert(source, normalizer);
+}
+
+/** A vocabulary in which no ordinary token has an upper-case letter is one of an uncased model. */
+function isUncased(tokens: readonly string[], types: ArrayLike<number>): boolean {
+  return !tokens.some(
+    (token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /\p{Lu}/u.test(token),
+  );
+}
+
+function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {
+  const pre = text(metadata, "tokenizer.ggml.pre") ?? "gpt-2";
+  if (!GPT2_PRE.has(pre) && !ROBERTA_PRE.has(pre)) {
+    throw new UnsupportedError(`The pre-tokenizer ${JSON.stringify(pre)} is not supported`, {
+      field: "tokenizer.ggml.pre",
+      pre,
+    });
+  }
+  const tokens = yield* strings(metadata, "tokenizer.ggml.tokens");
+  const types = tokenTypes(metadata, tokens.length);
+  const names = specialTokens(metadata, tokens);
+  const merges = (yield* strings(metadata, "tokenizer.ggml.merges")).map((merge, i): [string, string] => {
+    const space = merge.indexOf(" ", 1);
+    if (space < 0) throw bad("two tokens", `tokenizer.ggml.merges[${i}]`, merge);
+    return [merge.slice(0, space), merge.slice(space + 1)];
+  });
+  const idOf = (role: SpecialRole): number[] =>
+    names[role] === undefined ? [] : [tokens.indexOf(names[role])];
+  const source = {
+    tokens,
+    field: "tokenizer.ggml.tokens",
+    addedTokens: addedTokens(tokens, types),
+    config: { ...NO_CONFIG, specialTokens: names },
+  };
+  return yield* loadByteLevel(source, merges, {
+    roberta: ROBERTA_PRE.has(pre),
+    addPrefixSpace: flag(metadata, "tokenizer.ggml.add_space_prefix") ?? false,
+    before: flag(metadata, "tokenizer.ggml.add_bos_token") === true ? idOf("bos") : [],
+    after: flag(metadata, "tokenizer.ggml.add_eos_token") === true ? idOf("eos") : [],
+  });
+}

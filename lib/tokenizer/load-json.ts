@@ -1,0 +1,77 @@
+/** A tokenizer from tokenizer.json. */
+import { TokenizerError } from "../errors.js";
+import type { AddedToken } from "./added-tokens.js";
+import { asArray, asIndex, asObject } from "./json-fields.js";
+import { parseJsonInSteps, type Json } from "./json-slices.js";
+import { loadDecoder, loadNormalizer, loadPreTokenizer } from "./load-components.js";
+import { loadAddedToken } from "./load-config.js";
+import { loadModel } from "./load-model.js";
+import { loadPostProcessor } from "./load-post-processor.js";
+import type { Model } from "./model.js";
+import type { PostProcessing } from "./post-processing.js";
+import type { Steps } from "./time-slices.js";
+import { pipelineOf, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
+
+/**
+ * Builds a tokenizer from the bytes of a tokenizer.json. `truncation` and `padding` in the file are not applied: they
+ * are settings somebody saved, and would change results without a trace.
+ */
+export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Steps<TokenizerParts> {
+  const root = asObject(yield* parseJsonInSteps(bytes, "tokenizer.json"), "tokenizer.json");
+  const normalizer = loadNormalizer(root.get("normalizer"));
+  const preTokenizer = loadPreTokenizer(root.get("pre_tokenizer"));
+  const postProcessing = loadPostProcessor(root.get("post_processor"));
+  const decoder = loadDecoder(root.get("decoder"));
+  const model = yield* loadModel(root.get("model"), preTokenizer.byteLevel);
+  const addedTokens = yield* loadAddedTokens(root.get("added_tokens"), model);
+  checkSpecialIds(postProcessing, model, addedTokens);
+  return {
+    addedTokens,
+    pipeline: pipelineOf(normalizer, preTokenizer, addedTokens, model),
+    postProcessing,
+    decoder,
+    byteLevel: preTokenizer.byteLevel,
+    config,
+  };
+}
+
+function* loadAddedTokens(value: Json | undefined, model: Model): Steps<AddedToken[]> {
+  if (value === undefined || value === null) return [];
+  const tokens: AddedToken[] = [];
+  const ids = new Set<number>();
+  for (const [i, entry] of asArray(value, "added_tokens").entries()) {
+    const path = `added_tokens[${i}]`;
+    const token = loadAddedToken(entry, asIndex(asObject(entry, path).get("id"), `${path}.id`), path);
+    checkAddedToken(token, ids, model, path);
+    ids.add(token.id);
+    tokens.push(token);
+    if (i % 512 === 0) yield;
+  }
+  return tokens;
+}
+
+/** An added token is the vocabulary's token of its id, or has an id of its own. */
+function checkAddedToken(token: AddedToken, ids: Set<number>, model: Model, path: string): void {
+  const inVocabulary = model.vocabulary.tokenOf(token.id);
+  if (ids.has(token.id) || (inVocabulary !== undefined && inVocabulary !== token.content)) {
+    const message = `Expected one token per id but received id ${token.id} twice, at ${path}`;
+    throw new TokenizerError(message, { field: `${path}.id`, id: token.id });
+  }
+  // The reference looks the token up in the vocabulary by its content.
+  const known = model.vocabulary.idOf(token.content);
+  if (known >= 0 && known !== token.id) {
+    const message = `Expected id ${known}, that of the vocabulary, for ${path}.id but received ${token.id}`;
+    throw new TokenizerError(message, { field: `${path}.id`, id: token.id });
+  }
+}
+
+/** Ids that the post-processor adds must be ids of tokens. */
+function checkSpecialIds(postProcessing: PostProcessing, model: Model, added: readonly AddedToken[]): void {
+  for (const piece of [...postProcessing.single, ...postProcessing.pair]) {
+    if (piece.kind !== "special") continue;
+    if (model.vocabulary.tokenOf(piece.id) !== undefined || added.some((token) => token.id === piece.id))
+      continue;
+    const message = `Expected ids of tokens in post_processor but received ${piece.id}, which no token has`;
+    throw new TokenizerError(message, { field: "post_processor", id: piece.id });
+  }
+}

@@ -1,0 +1,360 @@
+import { InvalidArgumentError } from "../errors.js";
+import {
+  boolean,
+  checkOptions,
+  expected,
+  integer,
+  integers,
+  nonEmptyString,
+  oneOf,
+  signal as abortSignal,
+  string,
+  type Check,
+} from "../options.js";
+import type { AddedToken } from "./added-tokens.js";
+import { cleanUp } from "./decoders.js";
+import { Encoding } from "./encoding.js";
+import { Layout, toSequence, type TokenNames, type TokenSequence } from "./layout.js";
+import { loadFromPath } from "./load-folder.js";
+import { loadGguf, type GgufMetadata } from "./load-gguf.js";
+import { loadTokenizerJson } from "./load-json.js";
+import { Pipeline } from "./pipeline.js";
+import { countSpecial, templateFor } from "./post-processing.js";
+import { runInSlices, runNow, type Steps } from "./time-slices.js";
+import { NO_CONFIG, SPECIAL_ROLES, type SpecialRole, type TokenizerParts } from "./tokenizer-parts.js";
+import { TokenSink } from "./token-sink.js";
+import { TokenStream } from "./token-stream.js";
+import { shareRoom, windowsOf, type TruncationStrategy } from "./truncation.js";
+
+/** Options of `encode`. */
+export interface EncodeOptions {
+  /** A second text: question and context, premise and hypothesis. */
+  pair?: string;
+  /** Add the model's special tokens, as its post-processor says. Default true. */
+  addSpecialTokens?: boolean;
+  /** Most tokens of the result, special tokens included. Default: no limit. */
+  maxLength?: number;
+  /** What to do with texts that are longer; special tokens are always kept. Default `"longest_first"`. */
+  truncation?: TruncationStrategy;
+  /** Tokens that each window of `overflowing` shares with the one before. Default 0. */
+  stride?: number;
+  /**
+   * Pad on the right: `"longest"` to the longest of a batch, `"max_length"` to `maxLength`. Default `"none"`. The
+   * engine of this package needs no padding.
+   */
+  padding?: "none" | "longest" | "max_length";
+}
+
+/** Options of `encodeAsync`. */
+export interface EncodeAsyncOptions extends EncodeOptions {
+  /** Stops the work; the promise rejects with an `AbortError`. */
+  signal?: AbortSignal;
+}
+
+/** Options of `encodeBatch`; pairs are given as such in the batch. */
+export type EncodeBatchOptions = Omit<EncodeAsyncOptions, "pair">;
+
+/** Options of `decode`. */
+export interface DecodeOptions {
+  /** Leave special tokens out. Default false. */
+  skipSpecialTokens?: boolean;
+  /** Undo spaces before punctuation and contractions. Default: as the tokenizer's configuration says, else false. */
+  cleanUpSpaces?: boolean;
+}
+
+/** Options of `createStream`. */
+export interface TokenStreamOptions {
+  /** Leave special tokens out. Default false. */
+  skipSpecialTokens?: boolean;
+}
+
+/** Ids of special tokens by role; undefined for those a tokenizer does not have. */
+export type SpecialIds = Readonly<Record<SpecialRole, number | undefined>>;
+
+const ENCODE_CHECKS = {
+  pair: string,
+  addSpecialTokens: boolean,
+  maxLength: integer(0, 2 ** 31 - 1),
+  truncation: oneOf("longest_first", "only_first", "only_second", "none"),
+  stride: integer(0, 2 ** 31 - 1),
+  padding: oneOf("none", "longest", "max_length"),
+};
+const ENCODE_ASYNC_CHECKS = { ...ENCODE_CHECKS, signal: abortSignal };
+const { pair: _pair, ...ENCODE_BATCH_CHECKS } = ENCODE_ASYNC_CHECKS;
+const DECODE_CHECKS = { skipSpecialTokens: boolean, cleanUpSpaces: boolean };
+const STREAM_CHECKS = { skipSpecialTokens: boolean };
+const LOAD_CHECKS = { signal: abortSignal };
+
+const textOrPair: Check<readonly [string, string?]> = (value, name) => {
+  if (typeof value === "string") return [value];
+  const isPair =
+    Array.isArray(value) && value.length === 2 && value.every((text) => typeof text === "string");
+  if (!isPair) throw expected("a string or two strings in an array", name, value);
+  return value as [string, string];
+};
+
+/**
+ * Texts to token ids and back, exactly as the Hugging Face tokenizers do it: BERT's WordPiece, byte-level BPE of GPT-2
+ * and RoBERTa, and BPE over characters.
+ *
+ * Lone surrogates count as U+FFFD, as they do wherever UTF-16 becomes UTF-8. `truncation` and `padding` that a
+ * tokenizer.json has stored are not applied: what is not asked for is not done.
+ *
+ * @example
+ * ```ts
+ * const tokenizer = await Tokenizer.load("models/bert");
+ * const { ids, offsets } = tokenizer.encode("The sea was calm.", { maxLength: 128 });
+ * ```
+ */
+export class Tokenizer {
+  /** Tokens of the model and added tokens. */
+  readonly vocabSize: number;
+  readonly specialIds: SpecialIds;
+  /** Longest input of the model in tokens, where the tokenizer's configuration states it. */
+  readonly modelMaxLength: number | undefined;
+  readonly #parts: TokenizerParts;
+  readonly #pipeline: Pipeline;
+  readonly #addedById = new Map<number, AddedToken>();
+  readonly #addedByContent = new Map<string, AddedToken>();
+  readonly #names: TokenNames;
+  /** Sinks of texts done, to be used again: a text in work has its own. */
+  readonly #spareSinks: TokenSink[] = [];
+
+  private constructor(parts: TokenizerParts) {
+    this.#parts = parts;
+    this.#pipeline = new Pipeline(parts.pipeline);
+    const { vocabulary } = parts.pipeline.model;
+    let size = vocabulary.size;
+    for (const token of parts.addedTokens) {
+      this.#addedById.set(token.id, token);
+      this.#addedByContent.set(token.content, token);
+      if (vocabulary.tokenOf(token.id) === undefined) size++;
+    }
+    this.vocabSize = size;
+    this.modelMaxLength = parts.config.modelMaxLength;
+    this.#names = {
+      idToToken: (id) => this.idToToken(id),
+      addedToken: (id) => this.#addedById.get(id),
+    };
+    this.specialIds = this.#findSpecialIds();
+  }
+
+  /**
+   * Loads a tokenizer from a tokenizer.json, a vocab.txt, or a folder with tokenizer.json, with vocab.txt, or with
+   * vocab.json and merges.txt. A tokenizer_config.json beside them is honoured.
+   *
+   * @throws ModelFileError when there is nothing to load.
+   * @throws TokenizerError when a file is malformed or names a component that is not known.
+   * @throws UnsupportedError when the tokenizer is of a kind this package does not compute.
+   */
+  static async load(path: string, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
+    nonEmptyString(path, "path");
+    const { signal } = checkOptions(options, "Tokenizer.load", LOAD_CHECKS);
+    return new Tokenizer(await loadFromPath(path, signal));
+  }
+
+  /** Builds a tokenizer from the contents of a tokenizer.json. Errors as for `load`. */
+  static async fromJson(json: string | Uint8Array, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
+    if (typeof json !== "string" && !(json instanceof Uint8Array))
+      throw expected("a string or bytes", "json", json);
+    const { signal } = checkOptions(options, "Tokenizer.fromJson", LOAD_CHECKS);
+    const bytes =
+      typeof json === "string" ? Buffer.from(json) : Buffer.from(json.buffer, json.byteOffset, json.length);
+    return new Tokenizer(await runInSlices(loadTokenizerJson(bytes, NO_CONFIG), signal));
+  }
+
+  /**
+   * Builds a tokenizer from the metadata of a GGUF file: the tokenizer.json it carries, or else a vocabulary of the
+   * kind `bert` or `gpt2`. llama.cpp's files do not always say whether a BERT is cased: where they do not, it is
+   * when its vocabulary has upper-case letters. Errors as for `load`.
+   */
+  static async fromGguf(metadata: GgufMetadata, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
+    const { signal } = checkOptions(options, "Tokenizer.fromGguf", LOAD_CHECKS);
+    return new Tokenizer(await runInSlices(loadGguf(metadata), signal));
+  }
+
+  /**
+   * Tokens of a text or pair, at once. Takes as long as it takes: use `encodeAsync` for texts of unknown size.
+   *
+   * @throws InputTooLongError when `maxLength` cannot be kept: `truncation` is `"none"`, or shortens the wrong text.
+   */
+  encode(text: string, options?: EncodeOptions): Encoding {
+    string(text, "text");
+    const checked = checkOptions(options, "encode", ENCODE_CHECKS);
+    return new Encoding(this.#pad([runNow(this.#layoutOf([text, checked.pair], checked))], checked)[0]!);
+  }
+
+  /** Like `encode`, in slices of a few milliseconds between which the event loop turns. */
+  async encodeAsync(text: string, options?: EncodeAsyncOptions): Promise<Encoding> {
+    string(text, "text");
+    const checked = checkOptions(options, "encodeAsync", ENCODE_ASYNC_CHECKS);
+    const layout = await runInSlices(this.#layoutOf([text, checked.pair], checked), checked.signal);
+    return new Encoding(this.#pad([layout], checked)[0]!);
+  }
+
+  /** Encodes several texts or pairs, in slices like `encodeAsync`. */
+  async encodeBatch(
+    texts: readonly (string | readonly [string, string])[],
+    options?: EncodeBatchOptions,
+  ): Promise<Encoding[]> {
+    if (!Array.isArray(texts)) throw expected("an array of strings or pairs of strings", "texts", texts);
+    const checked = checkOptions(options, "encodeBatch", ENCODE_BATCH_CHECKS);
+    const inputs = Array.from(texts, (text, i) => textOrPair(text, `texts[${i}]`));
+    const layoutsOf = this.#layoutsOf(inputs, checked);
+    return (await runInSlices(layoutsOf, checked.signal)).map((layout) => new Encoding(layout));
+  }
+
+  /** The text of token ids. Ids that no token has are left out. */
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string {
+    const checked = checkOptions(options, "decode", DECODE_CHECKS);
+    const checkedIds = integers(0, 2 ** 31 - 1, "token ids")(ids, "ids");
+    const tokens: string[] = [];
+    for (const id of checkedIds) {
+      const token = this.idToToken(id);
+      const skipped = checked.skipSpecialTokens === true && this.#addedById.get(id)?.special === true;
+      if (token !== undefined && !skipped) tokens.push(token);
+    }
+    const text = this.#parts.decoder.decode(tokens).join("");
+    return (checked.cleanUpSpaces ?? this.#parts.config.cleanUpSpaces ?? false) ? cleanUp(text) : text;
+  }
+
+  /** Decodes tokens as they come, without ever giving half a character. */
+  createStream(options?: TokenStreamOptions): TokenStream {
+    const { skipSpecialTokens = false } = checkOptions(options, "createStream", STREAM_CHECKS);
+    const source = {
+      byteLevel: this.#parts.byteLevel,
+      idToToken: (id: number) => this.idToToken(id),
+      isSpecial: (id: number) => this.#addedById.get(id)?.special === true,
+      decode: (ids: readonly number[]) => this.decode(ids, { cleanUpSpaces: false }),
+    };
+    return new TokenStream(source, skipSpecialTokens);
+  }
+
+  /** The id of a token as the vocabulary writes it, or undefined. */
+  tokenToId(token: string): number | undefined {
+    string(token, "token");
+    const added = this.#addedByContent.get(token);
+    if (added !== undefined) return added.id;
+    const id = this.#parts.pipeline.model.vocabulary.idOf(token);
+    return id < 0 ? undefined : id;
+  }
+
+  /** The token of an id as the vocabulary writes it, or undefined. */
+  idToToken(id: number): string | undefined {
+    return this.#addedById.get(id)?.content ?? this.#parts.pipeline.model.vocabulary.tokenOf(id);
+  }
+
+  /** Special tokens a text or pair gets. */
+  countSpecialTokens(isPair = false): number {
+    return countSpecial(templateFor(this.#parts.postProcessing, isPair, true));
+  }
+
+  *#layoutsOf(inputs: readonly (readonly [string, string?])[], options: LayoutOptions): Steps<Layout[]> {
+    const layouts: Layout[] = [];
+    for (const input of inputs) {
+      layouts.push(yield* this.#layoutOf(input, options));
+      yield;
+    }
+    return this.#pad(layouts, options);
+  }
+
+  *#layoutOf([text, pair]: readonly [string, string?], options: LayoutOptions): Steps<Layout> {
+    const { maxLength, stride = 0, truncation = "longest_first", addSpecialTokens = true } = options;
+    const template = templateFor(this.#parts.postProcessing, pair !== undefined, addSpecialTokens);
+    const special = countSpecial(template);
+    const room = checkRoom(maxLength, special, stride);
+
+    const sequences = [yield* this.#sequenceOf(text)];
+    if (pair !== undefined) sequences.push(yield* this.#sequenceOf(pair));
+    const lengths = sequences.map((sequence) => sequence.ids.length);
+    const kept = room === undefined ? lengths : shareRoom(lengths, room, special, truncation);
+
+    const { trimOffsets, addPrefixSpace } = this.#parts.postProcessing;
+    return new Layout({
+      names: this.#names,
+      template,
+      sequences,
+      windows: lengths.map((length, i) => windowsOf(length, kept[i]!, stride)),
+      trimming: trimOffsets ? { addPrefixSpace } : undefined,
+      padTo: 0,
+      padId: 0,
+    });
+  }
+
+  *#sequenceOf(text: string): Steps<TokenSequence> {
+    const sink = this.#spareSinks.pop() ?? new TokenSink();
+    sink.reset();
+    yield* this.#pipeline.encode(text, sink);
+    const sequence = toSequence(text, sink);
+    // A sink that one long text has made large is not kept.
+    if (this.#spareSinks.length < 4 && sink.ids.length <= 1 << 16) this.#spareSinks.push(sink);
+    return sequence;
+  }
+
+  #pad(layouts: Layout[], options: LayoutOptions): Layout[] {
+    const { padding = "none", maxLength } = options;
+    if (padding === "none") return layouts;
+    if (padding === "max_length" && maxLength === undefined) {
+      throw new InvalidArgumentError(
+        'Expected maxLength together with padding "max_length" but received none',
+        {
+          name: "maxLength",
+        },
+      );
+    }
+    const padId = this.specialIds.pad;
+    if (padId === undefined) {
+      throw new InvalidArgumentError("This tokenizer has no padding token, so padding is not possible", {
+        name: "padding",
+      });
+    }
+    const padTo = padding === "max_length" ? maxLength! : Math.max(...layouts.map((layout) => layout.length));
+    return layouts.map((layout) => layout.padded(padTo, padId));
+  }
+
+  #findSpecialIds(): SpecialIds {
+    const named = this.#parts.config.specialTokens;
+    const model = this.#parts.pipeline.model;
+    const candidates: Record<SpecialRole, readonly (string | undefined)[]> = {
+      cls: ["[CLS]", "<s>"],
+      sep: ["[SEP]", "</s>"],
+      mask: ["[MASK]", "<mask>"],
+      pad: ["[PAD]", "<pad>"],
+      unk: [model.unknownToken, "[UNK]", "<unk>"],
+      bos: ["<s>", "<|endoftext|>"],
+      eos: ["</s>", "<|endoftext|>"],
+    };
+    const idOf = (role: SpecialRole): number | undefined => {
+      if (named[role] !== undefined) return this.tokenToId(named[role]);
+      const content = candidates[role].find(
+        (token) => token !== undefined && this.#addedByContent.has(token),
+      );
+      return content === undefined ? undefined : this.tokenToId(content);
+    };
+    return Object.fromEntries(SPECIAL_ROLES.map((role) => [role, idOf(role)])) as SpecialIds;
+  }
+}
+
+interface LayoutOptions {
+  addSpecialTokens?: boolean;
+  maxLength?: number;
+  truncation?: TruncationStrategy;
+  stride?: number;
+  padding?: "none" | "longest" | "max_length";
+}
+
+/** Tokens that fit besides the special ones; undefined when there is no limit. */
+function checkRoom(maxLength: number | undefined, special: number, stride: number): number | undefined {
+  if (maxLength === undefined) return undefined;
+  if (maxLength < special) {
+    throw expected(`at least ${special}, the number of special tokens,`, "maxLength", maxLength);
+  }
+  if (stride > 0 && stride >= maxLength - special) {
+    throw expected(
+      `less than ${maxLength - special}, the tokens that fit besides special ones,`,
+      "stride",
+      stride,
+    );
+  }
+  return maxLength - special;
+}
