@@ -40,6 +40,7 @@ export function tinyBert(): GgufSpec {
       ["sentence_transformers.prompts", text('{"query":"q: "}')],
       ["sentence_transformers.default_prompt_name", text("query")],
       ["huggingface.config.json", text('{"position_embedding_type":"absolute"}')],
+      ["tokenizer.ggml.model", text("bert")],
       [
         "tokenizer.ggml.tokens",
         { type: "strings", value: ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "▁a"] },
