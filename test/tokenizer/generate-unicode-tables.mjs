@@ -87,16 +87,31 @@ for (let c = 0; c <= LAST; c++) {
 if (JSON.stringify(lowerSpecial) !== "[[304,[105,775]]]") throw new Error("lower case has new special cases");
 
 const tables = {
-  OTHER: ["Removed by the BERT normalizer's text cleaning, besides U+FFFD.", (c) => c !== 0xfffd && removes(bert({ cleanText: true }))(c)],
-  NONSPACING_MARK: ["Removed by the BERT normalizer's accent stripping, after NFD.", removes(bert({ stripAccents: true }))],
+  OTHER: [
+    "Removed by the BERT normalizer's text cleaning, besides U+FFFD.",
+    (c) => c !== 0xfffd && removes(bert({ cleanText: true }))(c),
+  ],
+  NONSPACING_MARK: [
+    "Removed by the BERT normalizer's accent stripping, after NFD.",
+    removes(bert({ stripAccents: true })),
+  ],
   COMBINING_MARK: ["Removed by the StripAccents normalizer.", removes(reference.stripAccentsNormalizer())],
-  PUNCTUATION: ["Punctuation of the BERT and Punctuation pre-tokenizers.", (c) => pieces(punctuation, `x${text(c)}y`).length === 3],
+  PUNCTUATION: [
+    "Punctuation of the BERT and Punctuation pre-tokenizers.",
+    (c) => pieces(punctuation, `x${text(c)}y`).length === 3,
+  ],
   LETTER: ["`\\p{L}` of the byte-level pre-tokenizer's pattern.", joins(byteLevel, "x")],
   NUMBER: ["`\\p{N}` of the byte-level pre-tokenizer's pattern.", joins(byteLevel, "1")],
   NUMERIC: ["Digits pre-tokenizer.", (c) => pieces(digits, `x${text(c)}y`).length === 3],
-  WORD: ["`\\w` of the Whitespace pre-tokenizer and of single-word added tokens.", (c) => pieces(whitespace, `x${text(c)}`)[0].length > 1],
+  WORD: [
+    "`\\w` of the Whitespace pre-tokenizer and of single-word added tokens.",
+    (c) => pieces(whitespace, `x${text(c)}`)[0].length > 1,
+  ],
   CANONICAL: ["Changed by NFD.", decomposes],
-  COMPATIBILITY: ["Changed by NFKD and not by NFD.", (c) => !decomposes(c) && changes(reference.nfkdNormalizer())(c)],
+  COMPATIBILITY: [
+    "Changed by NFKD and not by NFD.",
+    (c) => !decomposes(c) && changes(reference.nfkdNormalizer())(c),
+  ],
   REORDERED: ["Canonical combining class is not zero, and not changed by NFD.", reorders],
 };
 
@@ -120,7 +135,9 @@ for (const [name, [meaning, test]] of Object.entries(tables)) {
   lines.push(`/** ${meaning} */`);
   wrapped(name, ranges(test));
 }
-lines.push("/** Lower case, besides U+0130: lists of (code points skipped, count - 1, step, difference) in base 36. */");
+lines.push(
+  "/** Lower case, besides U+0130: lists of (code points skipped, count - 1, step, difference) in base 36. */",
+);
 wrapped("LOWER_CASE", mappings(lowerMap));
 const out = fileURLToPath(new URL("../../lib/tokenizer/unicode-tables.ts", import.meta.url));
 writeFileSync(out, lines.join("\n").trimEnd() + "\n");
