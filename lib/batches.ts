@@ -16,15 +16,15 @@ export interface Sequence {
 }
 
 /** What is done for each input and each batch. */
-export interface BatchJob<S extends Sequence> {
+export interface BatchJob<S extends Sequence, R> {
   /** Number of inputs. */
   readonly total: number;
   /** Tokenizes the inputs from `begin` to `end` (exclusive). */
   prepare(begin: number, end: number, signal: AbortSignal): Promise<S[]>;
   /** Numbers the engine returns for this input. */
   outputSize(sequence: S): number;
-  /** Computes a batch and keeps its results. */
-  compute(batch: readonly S[], signal: AbortSignal): Promise<void>;
+  /** Computes a batch: one result per sequence, in its order. */
+  compute(batch: readonly S[], signal: AbortSignal): Promise<R[]>;
 }
 
 /** Inputs tokenized before their batches are formed. */
@@ -37,19 +37,20 @@ const BATCH_OUTPUT = 2 * 2 ** 20;
 const BATCHES_IN_FLIGHT = 2;
 
 /**
- * Runs a job to its end. When a batch fails or `signal` fires, everything else of the call is cancelled, and the
+ * Runs a job to its end and returns the results in the order of the inputs. When a batch fails or `signal` fires, everything else of the call is cancelled, and the
  * promise rejects once nothing of it is left in the engine.
  */
-export async function runBatches<S extends Sequence>(
-  job: BatchJob<S>,
+export async function runBatches<S extends Sequence, R>(
+  job: BatchJob<S, R>,
   options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void },
-): Promise<void> {
+): Promise<R[]> {
   const { signal, onProgress } = options;
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   const stop = new AbortController();
   const onAbort = () => stop.abort(signal!.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
 
+  const results = Array.from<R>({ length: job.total });
   let done = 0;
   let failure: { error: unknown } | undefined;
   const fail = (error: unknown) => {
@@ -57,10 +58,13 @@ export async function runBatches<S extends Sequence>(
     stop.abort(error);
   };
   const inFlight = new Set<Promise<void>>();
+  const compute = async (batch: readonly S[]) => {
+    const computed = await job.compute(batch, stop.signal);
+    for (const [i, { index }] of batch.entries()) results[index] = computed[i]!;
+    onProgress?.({ done: (done += batch.length), total: job.total });
+  };
   const start = (batch: readonly S[]) => {
-    const work = job
-      .compute(batch, stop.signal)
-      .then(() => onProgress?.({ done: (done += batch.length), total: job.total }))
+    const work = compute(batch)
       .catch(fail)
       .finally(() => inFlight.delete(work));
     inFlight.add(work);
@@ -81,10 +85,11 @@ export async function runBatches<S extends Sequence>(
   await Promise.all(inFlight);
   signal?.removeEventListener("abort", onAbort);
   if (failure) throw failure.error;
+  return results;
 }
 
 /** Inputs of similar length together, the shortest first, each batch within its bounds or a single input. */
-function formBatches<S extends Sequence>(window: readonly S[], job: BatchJob<S>): S[][] {
+function formBatches<S extends Sequence>(window: readonly S[], job: BatchJob<S, unknown>): S[][] {
   const sorted = [...window].sort((a, b) => a.ids.length - b.ids.length);
   const batches: S[][] = [];
   let tokens = 0;

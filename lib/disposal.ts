@@ -1,8 +1,9 @@
 /**
- * `Symbol.dispose` and `Symbol.asyncDispose`, which Node has from 20.5 on: defined here where they are missing,
- * so that `using` and `await using`, compiled for older targets, find the methods.
+ * Defines `Symbol.dispose` and `Symbol.asyncDispose` where they are missing (Node before 20.5), so that classes
+ * declared afterwards have the methods that `using` and `await using`, compiled for older targets, look for.
  */
-for (const name of ["dispose", "asyncDispose"] as const) {
-  if (Symbol[name] === undefined) Object.defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`) });
+export function defineDisposeSymbols(): void {
+  for (const name of ["dispose", "asyncDispose"] as const) {
+    if (Symbol[name] === undefined) Object.defineProperty(Symbol, name, { value: Symbol(`Symbol.${name}`) });
+  }
 }
-export {};

@@ -1,10 +1,10 @@
-import "./disposal.js";
+import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import type { EncoderInput } from "./inputs.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { EncoderFile } from "./model-file.js";
 import type { NativeMemory, NativeModel, PoolingMode } from "./native.js";
-import { string } from "./options.js";
+import { arrayOf, string } from "./options.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -15,6 +15,8 @@ import {
   type NextSentenceResult,
 } from "./tasks/next-sentence.js";
 import type { Tokenizer } from "./tokenizer/index.js";
+
+defineDisposeSymbols();
 
 /** What is known of a loaded encoder. */
 export interface EncoderInfo extends ModelInfo {
@@ -146,12 +148,12 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: NextSentenceOptions,
   ): Promise<NextSentenceResult | NextSentenceResult[]> {
     const core = this.#usable();
-    if (Array.isArray(a)) {
-      const pairs = Array.from(a, (pair, i) => sentencePair(pair, `pairs[${i}]`));
-      return nextSentence(core, pairs, b);
+    if (typeof a === "string") {
+      const pair = { text: a, pair: string(b, "b") };
+      return (await nextSentence(core, [pair], options))[0]!;
     }
-    const pair = { text: string(a, "a"), pair: string(b, "b") };
-    return (await nextSentence(core, [pair], options))[0]!;
+    const pairs = arrayOf(sentencePair, "a string or an array of pairs")(a, Array.isArray(a) ? "pairs" : "a");
+    return nextSentence(core, pairs, b);
   }
 
   /** Bytes in use by this model. */

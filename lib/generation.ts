@@ -12,7 +12,7 @@ import {
   isObject,
   nonEmptyString,
   number,
-  signal,
+  signal as abortSignal,
   tokenIds,
   type Check,
 } from "./options.js";
@@ -115,7 +115,7 @@ const OPTIONS = {
   stop: stopStrings,
   ignoreEos: boolean,
   logprobs: boolean,
-  signal,
+  signal: abortSignal,
   onToken: callback<(chunk: GenerationChunk) => void>(),
 };
 
@@ -169,7 +169,7 @@ export async function promptIds(
 
 /** What stands for an empty prompt: the token that begins a text, else the one that ends the text before it. */
 function beginningOfText({ info, tokenizer }: Pick<GeneratorCore, "info" | "tokenizer">): Int32Array {
-  const token = tokenizer.bosTokenId ?? tokenizer.eosTokenId;
+  const token = tokenizer.specialIds.bos ?? tokenizer.specialIds.eos;
   if (token !== undefined) return Int32Array.of(token);
   throw new InvalidArgumentError(
     `Expected a prompt that is not empty: ${info.name} has no token for the beginning or end of a text`,
@@ -224,7 +224,7 @@ class GenerationRun {
     this.#core = core;
     this.#plan = plan;
     this.#onChunk = onChunk;
-    this.#text = new TextStream(core.tokenizer.createStreamDecoder(), plan.stop);
+    this.#text = new TextStream(core.tokenizer.createStream({ skipSpecialTokens: true }), plan.stop);
   }
 
   cancel(): void {

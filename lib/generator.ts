@@ -1,4 +1,4 @@
-import "./disposal.js";
+import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import {
   generatorInput,
@@ -13,9 +13,11 @@ import { GenerationStream } from "./generation-stream.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { DecoderFile } from "./model-file.js";
 import { runTask, type NativeMemory, type NativeModel } from "./native.js";
-import { checkOptions, signal } from "./options.js";
+import { checkOptions, signal as abortSignal } from "./options.js";
 import type { Tensor } from "./tensor.js";
 import type { Tokenizer } from "./tokenizer/index.js";
+
+defineDisposeSymbols();
 
 export type { GenerateOptions, Generation, GenerationTimings, GeneratorInput } from "./generation.js";
 
@@ -118,9 +120,9 @@ export class Generator implements AsyncDisposable, Disposable {
   async logits(input: GeneratorInput, options?: LogitsOptions): Promise<Logits> {
     const core = this.#usable();
     const checked = generatorInput(core)(input, "input");
-    const { signal: abort } = checkOptions(options, "logits", { signal });
-    const ids = await promptIds(core, checked, abort);
-    const data = await runTask(() => core.model.logits(ids), abort);
+    const { signal } = checkOptions(options, "logits", { signal: abortSignal });
+    const ids = await promptIds(core, checked, signal);
+    const data = await runTask(() => core.model.logits(ids), signal);
     return { data, shape: [ids.length, core.info.vocabSize], ids };
   }
 
@@ -153,6 +155,6 @@ function generatorInfo(loaded: LoadedModel<DecoderFile>): GeneratorInfo {
   return Object.freeze({
     ...modelInfo(loaded),
     architecture: "gpt2" as const,
-    eosToken: loaded.tokenizer.eosTokenId,
+    eosToken: loaded.tokenizer.specialIds.eos,
   });
 }

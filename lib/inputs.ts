@@ -3,13 +3,14 @@ import { InputTooLongError } from "./errors.js";
 import type { EncoderCore } from "./encoder.js";
 import type { Sequence } from "./batches.js";
 import {
+  arrayOf,
   boolean,
   callback,
   expected,
   integer,
   integers,
   isObject,
-  signal,
+  signal as abortSignal,
   string,
   tokenIds,
   type Check,
@@ -67,10 +68,10 @@ export interface InputOptions {
 /** The checks for {@link InputOptions}. */
 export function inputOptions({ info, tokenizer }: EncoderCore) {
   return {
-    maxLength: integer(tokenizer.numSpecialTokens(false), info.contextLength),
+    maxLength: integer(tokenizer.countSpecialTokens(), info.contextLength),
     truncate: boolean,
     onTruncate: callback<(truncation: Truncation) => void>(),
-    signal,
+    signal: abortSignal,
     onProgress: callback<(progress: Progress) => void>(),
   };
 }
@@ -81,7 +82,7 @@ export type CheckedInput =
   | { readonly ids: Int32Array; readonly segmentIds?: Int32Array };
 
 /** Checks for an {@link EncoderInput}. */
-export function encoderInput({ info }: EncoderCore): Check<CheckedInput> {
+function encoderInput({ info }: EncoderCore): Check<CheckedInput> {
   const ids = tokenIds(info.vocabSize);
   const segments = integers(0, Math.max(0, info.segmentCount - 1), "segment ids");
   return (value, name) => {
@@ -118,9 +119,29 @@ function onlyKeys(value: Record<string, unknown>, name: string, known: readonly 
 }
 
 /** One input, or an array of them: what to compute, and whether to return one result or an array. */
-export function oneOrMany<T>(value: unknown, name: string, item: Check<T>): { items: T[]; isArray: boolean } {
-  if (!Array.isArray(value)) return { items: [item(value, name)], isArray: false };
-  return { items: Array.from(value, (each, i) => item(each, `${name}[${i}]`)), isArray: true };
+export interface OneOrMany<T> {
+  readonly items: readonly T[];
+  readonly isArray: boolean;
+}
+
+/** Checks for a text or an array of texts. */
+export function oneOrManyTexts(value: unknown): OneOrMany<string> {
+  if (typeof value === "string") return { items: [value], isArray: false };
+  return {
+    items: arrayOf(string, "a string or an array of strings")(value, arrayName(value, "text")),
+    isArray: true,
+  };
+}
+
+/** Checks for an {@link EncoderInput} or an array of them. */
+export function oneOrManyInputs(core: EncoderCore, value: unknown): OneOrMany<CheckedInput> {
+  const item = encoderInput(core);
+  if (!Array.isArray(value)) return { items: [item(value, "input")], isArray: false };
+  return { items: arrayOf(item, "an array")(value, "inputs"), isArray: true };
+}
+
+function arrayName(value: unknown, name: string): string {
+  return Array.isArray(value) ? `${name}s` : name;
 }
 
 /** A tokenized input; `encoding` is absent when it came as ids. */
@@ -158,10 +179,13 @@ export async function tokenizeInputs(
       tokenized.push(takeIds(input, index, policy));
       continue;
     }
-    const whole = await tokenizer.encodeAsync(input.text, { pair: input.pair, signal });
-    const truncated = whole.ids.length > policy.limit;
-    if (truncated) allowTruncation(whole.ids.length, index, policy);
-    const encoding = truncated ? tokenizer.truncate(whole, policy.limit) : whole;
+    const encoding = await tokenizer.encodeAsync(input.text, {
+      pair: input.pair,
+      maxLength: policy.limit,
+      signal,
+    });
+    const truncated = encoding.truncated > 0;
+    if (truncated) allowTruncation(encoding.length + encoding.truncated, index, policy);
     tokenized.push({ index, ids: encoding.ids, segments: encoding.typeIds, encoding, truncated });
   }
   return tokenized;

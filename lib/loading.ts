@@ -3,7 +3,7 @@ import { AbortError, UnsupportedError } from "./errors.js";
 import { resolveDevice } from "./devices.js";
 import { openModelFile, type DecoderFile, type EncoderFile, type ModelFile } from "./model-file.js";
 import { native, runTask, type NativeModel } from "./native.js";
-import { callback, checkOptions, integer, nonEmptyString, signal } from "./options.js";
+import { callback, checkOptions, integer, nonEmptyString, signal as abortSignal } from "./options.js";
 import { Tokenizer } from "./tokenizer/index.js";
 
 /** Options of {@link Encoder.load} and {@link Generator.load}. */
@@ -55,7 +55,7 @@ const LOAD_OPTIONS = {
   device: nonEmptyString,
   threads: integer(1, 1024),
   maxMemory: integer(1, Number.MAX_SAFE_INTEGER),
-  signal,
+  signal: abortSignal,
   onProgress: callback<(fraction: number) => void>(),
 };
 
@@ -108,7 +108,7 @@ async function loadParts(
   };
   const [model, tokenizer] = await Promise.all([
     loadWeights(file, options, stop.signal, fail).catch(fail),
-    loadTokenizer(file, stop.signal).catch(fail),
+    Tokenizer.fromGguf(file.metadata, { signal: stop.signal }).catch(fail),
   ]);
   options.signal?.removeEventListener("abort", onAbort);
   if (model && tokenizer && !failure) return { model, tokenizer };

@@ -1,4 +1,5 @@
 import { StopStringScanner } from "./stop-strings.js";
+import type { TokenStream } from "./tokenizer/index.js";
 
 /** One new token. Joined, the `text` of all chunks is the `text` of the result. */
 export interface GenerationChunk {
@@ -13,24 +14,17 @@ export interface GenerationChunk {
   readonly logprob?: number;
 }
 
-/** Decodes token by token: complete characters only. */
-export interface StreamDecoder {
-  push(token: number): string;
-  /** The text of bytes that form no whole character. */
-  end(): string;
-}
-
 /**
  * Turns tokens into chunks. A token after which text is held back waits for the next token, so that what is
  * still held at the end of the generation has a chunk to go with.
  */
 export class TextStream {
-  readonly #decoder: StreamDecoder;
+  readonly #decoder: TokenStream;
   readonly #scanner: StopStringScanner;
   #waiting: GenerationChunk | undefined;
   #text = "";
 
-  constructor(decoder: StreamDecoder, stops: readonly string[]) {
+  constructor(decoder: TokenStream, stops: readonly string[]) {
     this.#decoder = decoder;
     this.#scanner = new StopStringScanner(stops);
   }
@@ -48,12 +42,11 @@ export class TextStream {
   /** Takes the next token and returns the chunks that are now final. */
   push(token: number, logprob?: number): GenerationChunk[] {
     const ready = this.#takeWaiting();
-    const piece = this.#decoder.push(token);
-    const text = this.#scanner.push(piece);
+    const text = this.#scanner.push(this.#decoder.push(token));
     this.#text += text;
     const chunk = { text, token, ...(logprob !== undefined && { logprob }) };
-    const holds = this.stopString === undefined && (piece === "" || this.#scanner.holds);
-    if (holds) this.#waiting = chunk;
+    const holds = this.#decoder.holds || this.#scanner.holds;
+    if (holds && this.stopString === undefined) this.#waiting = chunk;
     else ready.push(chunk);
     return ready;
   }

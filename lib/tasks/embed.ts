@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "../errors.js";
 import {
   inputOptions,
   lengthPolicy,
-  oneOrMany,
+  oneOrManyTexts,
   tokenizeInputs,
   type InputOptions,
   type TokenizedInput,
@@ -45,7 +45,7 @@ export async function embed(
   const { info } = core;
 
   // Arguments
-  const { items, isArray } = oneOrMany(texts, isManyName(texts), string);
+  const { items, isArray } = oneOrManyTexts(texts);
   const checked = checkOptions(options, "embed", {
     ...inputOptions(core),
     pooling: oneOf("mean", "cls", "max", "last"),
@@ -60,8 +60,7 @@ export async function embed(
   // Shortened vectors are normalized after the cut.
   const isCut = dimensions < info.dimensions;
   const wanted = { pooling, normalize: normalize && !isCut };
-  const embeddings = new Array<Float32Array>(items.length);
-  await runBatches<TokenizedInput>(
+  const embeddings = await runBatches<TokenizedInput, Float32Array>(
     {
       total: items.length,
       prepare: (begin, end, signal) => {
@@ -72,20 +71,16 @@ export async function embed(
       async compute(batch, signal) {
         const request = encodeRequest(batch, wanted);
         const { pooled } = await runTask(() => core.model.encode(request), signal);
-        for (const [i, { index }] of batch.entries()) {
+        return batch.map((_, i) => {
           const start = i * info.dimensions;
           const vector = pooled!.slice(start, start + dimensions);
-          embeddings[index] = isCut && normalize ? toUnitLength(vector) : vector;
-        }
+          return isCut && normalize ? toUnitLength(vector) : vector;
+        });
       },
     },
     checked,
   );
   return isArray ? embeddings : embeddings[0]!;
-}
-
-function isManyName(texts: unknown): string {
-  return Array.isArray(texts) ? "texts" : "text";
 }
 
 /** Scales to unit L2 length in place; a zero vector stays zero. */

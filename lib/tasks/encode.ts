@@ -2,10 +2,9 @@ import { runBatches } from "../batches.js";
 import type { EncoderCore } from "../encoder.js";
 import { UnsupportedError } from "../errors.js";
 import {
-  encoderInput,
   inputOptions,
   lengthPolicy,
-  oneOrMany,
+  oneOrManyInputs,
   tokenizeInputs,
   type InputOptions,
   type TokenizedInput,
@@ -36,10 +35,10 @@ export interface EncoderOutput {
   /** The vocabulary's form of each token, [S]. */
   readonly tokens: readonly string[];
   /**
-   * Where each token comes from, [S]: start (inclusive) and end (exclusive) in UTF-16 units of the text it
-   * belongs to, `[0, 0]` for special tokens. Empty when the input was ids.
+   * Where each token lies in the text it belongs to, [2 S]: token i begins at UTF-16 unit `offsets[2 * i]` and ends
+   * before `offsets[2 * i + 1]`; special tokens have 0 and 0. Empty when the input was ids.
    */
-  readonly offsets: readonly (readonly [start: number, end: number])[];
+  readonly offsets: Int32Array;
   /** Whether tokens were cut off. */
   readonly truncated: boolean;
   /** [S, H]. */
@@ -65,8 +64,7 @@ export async function encode(
   const { info } = core;
 
   // Arguments
-  const name = Array.isArray(inputs) ? "inputs" : "input";
-  const { items, isArray } = oneOrMany(inputs, name, encoderInput(core));
+  const { items, isArray } = oneOrManyInputs(core, inputs);
   const checked = checkOptions(options, "encode", {
     ...inputOptions(core),
     lastHiddenState: boolean,
@@ -85,8 +83,7 @@ export async function encode(
   }
   const policy = lengthPolicy(checked, info.contextLength);
 
-  const outputs = new Array<EncoderOutput>(items.length);
-  await runBatches<TokenizedInput>(
+  const outputs = await runBatches<TokenizedInput, EncoderOutput>(
     {
       total: items.length,
       prepare: (begin, end, signal) => tokenizeInputs(core, items.slice(begin, end), begin, policy, signal),
@@ -94,7 +91,7 @@ export async function encode(
       async compute(batch, signal) {
         const request = encodeRequest(batch, wanted);
         const result = new ResultReader(await runTask(() => core.model.encode(request), signal));
-        for (const input of batch) outputs[input.index] = readOutput(core, input, result, wanted);
+        return batch.map((input) => readOutput(core, input, result, wanted));
       },
     },
     checked,
@@ -153,7 +150,7 @@ function readOutput(
     ids,
     segmentIds: segments ?? new Int32Array(S),
     tokens: encoding?.tokens ?? Array.from(ids, (id) => tokenizer.idToToken(id) ?? ""),
-    offsets: encoding?.offsets ?? [],
+    offsets: encoding?.offsets ?? new Int32Array(0),
     truncated,
     ...(wanted.lastHiddenState && { lastHiddenState: result.tensor("lastHiddenState", [S, H]) }),
     ...(wanted.poolerOutput && { poolerOutput: result.take("poolerOutput", H) }),

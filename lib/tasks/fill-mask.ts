@@ -4,7 +4,7 @@ import { InvalidArgumentError, UnsupportedError } from "../errors.js";
 import {
   inputOptions,
   lengthPolicy,
-  oneOrMany,
+  oneOrManyTexts,
   tokenizeInputs,
   type InputOptions,
   type TokenizedInput,
@@ -81,7 +81,7 @@ export async function fillMask(
   const { info } = core;
 
   // Arguments
-  const { items, isArray } = oneOrMany(texts, Array.isArray(texts) ? "texts" : "text", string);
+  const { items, isArray } = oneOrManyTexts(texts);
   const checked = checkOptions(options, "fillMask", {
     ...inputOptions(core),
     topK: integer(1, Number.MAX_SAFE_INTEGER),
@@ -97,8 +97,7 @@ export async function fillMask(
   const { temperature = 1, topK = targets?.length ?? 5 } = checked;
   const policy = lengthPolicy(checked, info.contextLength);
 
-  const results = new Array<FillMaskResult>(items.length);
-  await runBatches<MaskedInput>(
+  const results = await runBatches<MaskedInput, FillMaskResult>(
     {
       total: items.length,
       async prepare(begin, end, signal) {
@@ -110,6 +109,7 @@ export async function fillMask(
       async compute(batch, signal) {
         const request = encodeRequest(batch, { mlmPositions: maskPositions(batch) });
         const { mlmLogits } = await runTask(() => core.model.encode(request), signal);
+        const filled: FillMaskResult[] = [];
         let row = 0;
         for (const input of batch) {
           const masks: MaskResult[] = [];
@@ -118,8 +118,9 @@ export async function fillMask(
             masks.push(readMask(core, input, position, logits, { topK, temperature, targets }));
             await breathe(signal);
           }
-          results[input.index] = { masks, unknownTargets };
+          filled.push({ masks, unknownTargets });
         }
+        return filled;
       },
     },
     checked,
@@ -128,7 +129,8 @@ export async function fillMask(
 }
 
 function requireMaskToken({ info, tokenizer }: EncoderCore): number {
-  if (tokenizer.maskTokenId !== undefined) return tokenizer.maskTokenId;
+  const { mask } = tokenizer.specialIds;
+  if (mask !== undefined) return mask;
   throw new UnsupportedError(`The tokenizer of ${info.name} has no mask token, which fillMask needs`, {
     token: "mask",
   });
@@ -145,7 +147,7 @@ function findTargets(
   for (const target of targets) {
     const known = tokenizer.tokenToId(target);
     const normalized = tokenizer.encode(target, { addSpecialTokens: false }).ids;
-    const isToken = normalized.length === 1 && normalized[0] !== tokenizer.unkTokenId;
+    const isToken = normalized.length === 1 && normalized[0] !== tokenizer.specialIds.unk;
     if (known !== undefined) ids.add(known);
     else if (isToken) ids.add(normalized[0]!);
     else unknown.push(target);
@@ -195,7 +197,8 @@ function readMask(
       sequence: tokenizer.decode(filled, { skipSpecialTokens: false }),
     };
   });
-  return { position, offset: encoding!.offsets[position]!, predictions };
+  const { offsets } = encoding!;
+  return { position, offset: [offsets[2 * position]!, offsets[2 * position + 1]!], predictions };
 }
 
 /** The `k` targets with the largest logits, the largest first. */

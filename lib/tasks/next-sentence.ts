@@ -39,8 +39,7 @@ export async function nextSentence(
   }
   const policy = lengthPolicy(checked, info.contextLength);
 
-  const results = new Array<NextSentenceResult>(pairs.length);
-  await runBatches<TokenizedInput>(
+  return runBatches<TokenizedInput, NextSentenceResult>(
     {
       total: pairs.length,
       prepare: (begin, end, signal) => tokenizeInputs(core, pairs.slice(begin, end), begin, policy, signal),
@@ -48,14 +47,11 @@ export async function nextSentence(
       async compute(batch, signal) {
         const request = encodeRequest(batch, { nextSentence: true });
         const { nextSentenceLogits: logits } = await runTask(() => core.model.encode(request), signal);
-        for (const [i, { index }] of batch.entries()) {
-          results[index] = readResult(logits![2 * i]!, logits![2 * i + 1]!);
-        }
+        return batch.map((_, i) => readResult(logits![2 * i]!, logits![2 * i + 1]!));
       },
     },
     checked,
   );
-  return results;
 }
 
 /** Softmax over the two logits, which is the logistic function of their difference. */

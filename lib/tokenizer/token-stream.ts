@@ -20,6 +20,8 @@ export class TokenStream {
   /** For byte-level tokens: holds the bytes of a character that is not complete. */
   private readonly bytes = new TextDecoder("utf-8", { ignoreBOM: true });
   private readonly recent: number[] = [];
+  /** Bytes that the last character lacks; it may be more than the truth when the bytes are not UTF-8. */
+  private missing = 0;
 
   /** @internal Made by `Tokenizer.createStream`. */
   constructor(
@@ -27,11 +29,20 @@ export class TokenStream {
     private readonly skipSpecialTokens: boolean,
   ) {}
 
+  /** Whether `end` may have text: the last bytes begin a character that is not complete. */
+  get holds(): boolean {
+    return this.missing > 0;
+  }
+
   /** The text that the next token completes; empty when it completes none. */
   push(id: number): string {
     const token = this.source.idToToken(id);
     if (token === undefined || (this.skipSpecialTokens && this.source.isSpecial(id))) return "";
-    if (this.source.byteLevel) return this.bytes.decode(tokenBytes(token), { stream: true });
+    if (this.source.byteLevel) {
+      const bytes = tokenBytes(token);
+      for (const byte of bytes) this.missing = missingAfter(byte, this.missing);
+      return this.bytes.decode(bytes, { stream: true });
+    }
     const before = this.source.decode(this.recent);
     this.recent.push(id);
     const text = this.source.decode(this.recent).slice(before.length);
@@ -42,6 +53,15 @@ export class TokenStream {
   /** The text held back, with U+FFFD for a character that never became complete. The stream can be used again. */
   end(): string {
     this.recent.length = 0;
+    this.missing = 0;
     return this.source.byteLevel ? this.bytes.decode() : "";
   }
+}
+
+/** Bytes that the UTF-8 character lacks after `byte`, when it lacked `missing` before. */
+function missingAfter(byte: number, missing: number): number {
+  if (byte < 0x80) return 0;
+  if (byte < 0xc0) return Math.max(0, missing - 1);
+  if (byte < 0xe0) return 1;
+  return byte < 0xf0 ? 2 : 3;
 }

@@ -4,12 +4,14 @@ import { runBatches, type BatchJob, type Sequence } from "../../lib/batches.js";
 import { AbortError } from "../../lib/errors.js";
 import { integer, random } from "../support/random.js";
 
+type OnCompute = (signal: AbortSignal) => Promise<unknown>;
+
 /** A job over sequences of these lengths, that keeps account of what is asked of it. */
-function makeJob(lengths: readonly number[], outputPerToken = 0, onCompute = async (_: AbortSignal) => {}) {
+function makeJob(lengths: readonly number[], outputPerToken = 0, onCompute: OnCompute = async () => {}) {
   const computed: number[] = [];
   const batches: (readonly Sequence[])[] = [];
   const running = { now: 0, most: 0 };
-  const job: BatchJob<Sequence> = {
+  const job: BatchJob<Sequence, number> = {
     total: lengths.length,
     async prepare(begin, end) {
       const part = lengths.slice(begin, end);
@@ -23,6 +25,7 @@ function makeJob(lengths: readonly number[], outputPerToken = 0, onCompute = asy
         await onCompute(signal);
         if (signal.aborted) throw new AbortError(undefined, { cause: signal.reason });
         computed.push(...batch.map(({ index }) => index));
+        return batch.map(({ ids }) => ids.length);
       } finally {
         running.now--;
       }
@@ -40,7 +43,8 @@ describe("runBatches", () => {
     const lengths = Array.from({ length: 3000 }, () => 1 + integer(next, 600));
     const { job, computed, batches, running } = makeJob(lengths, 3000, () => delay(0));
     const progress: number[] = [];
-    await runBatches(job, { onProgress: ({ done, total }) => progress.push(done / total) });
+    const results = await runBatches(job, { onProgress: ({ done, total }) => progress.push(done / total) });
+    expect(results).toEqual(lengths);
     expect(computed.toSorted((a, b) => a - b)).toEqual([...lengths.keys()]);
     expect(running.most).toBe(2);
     expect(progress).toEqual(progress.toSorted((a, b) => a - b));
@@ -53,7 +57,7 @@ describe("runBatches", () => {
 
   it("does nothing for no input", async () => {
     const { job, batches } = makeJob([]);
-    await runBatches(job, {});
+    expect(await runBatches(job, {})).toEqual([]);
     expect(batches).toEqual([]);
   });
 
