@@ -110,7 +110,7 @@ export async function convert(
       ...generalMetadata(architecture.kind, checked.name ?? basename(folder), type),
       ...model.metadata,
       ...pooling,
-      ...(await readTokenizerMetadata(transformer, config, model.vocabSize)),
+      ...(await readTokenizerMetadata(transformer, config, model.vocabSize, checked.signal)),
       ...(await verbatimConfigs(folder, config)),
     ];
     const bytes = await writeModel(path, metadata, tensors, checkpoint, checked);

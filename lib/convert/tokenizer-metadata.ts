@@ -2,8 +2,9 @@
  * A checkpoint's tokenizer as GGUF metadata: its own files verbatim, which is what this package reads, and
  * llama.cpp's keys, so that the file also loads there.
  */
-import { breathe } from "../tokenizer/time-slices.js";
 import type { MetadataItem } from "../gguf/writer.js";
+import type { Json } from "../tokenizer/json-slices.js";
+import { breathe } from "../tokenizer/time-slices.js";
 import { JsonFile } from "./json-file.js";
 import { readVocabulary, type Vocabulary } from "./vocabulary.js";
 
@@ -32,14 +33,15 @@ export async function readTokenizerMetadata(
   folder: string,
   config: JsonFile,
   vocabSize: number,
+  signal?: AbortSignal,
 ): Promise<MetadataItem[]> {
   const tokenizerConfig = await JsonFile.find(folder, "tokenizer_config.json");
-  const vocabulary = await readVocabulary(folder, tokenizerConfig);
+  const vocabulary = await readVocabulary(folder, tokenizerConfig, signal);
   const special = specialTokens(vocabulary, config, tokenizerConfig, vocabSize);
   const metadata: MetadataItem[] = [
     text("tokenizer.ggml.model", vocabulary.kind === "wordpiece" ? "bert" : "gpt2"),
     text("tokenizer.ggml.pre", preTokenizer(vocabulary)),
-    ...(await tokenArrays(vocabulary, vocabSize)),
+    ...(await tokenArrays(vocabulary, vocabSize, signal)),
     ...specialIds(special),
     ...addedByTemplate(vocabulary, tokenizerConfig, special),
     ...normalizerFlags(vocabulary),
@@ -57,17 +59,21 @@ function text(key: string, value: string): MetadataItem {
 
 function preTokenizer({ kind, postProcessor }: Vocabulary): string {
   if (kind === "wordpiece") return "default";
-  return postProcessor?.["type"] === "RobertaProcessing" ? "roberta-bpe" : "gpt-2";
+  return postProcessor?.get("type") === "RobertaProcessing" ? "roberta-bpe" : "gpt-2";
 }
 
 /** Tokens, their types and merges. */
-async function tokenArrays(vocabulary: Vocabulary, vocabSize: number): Promise<MetadataItem[]> {
+async function tokenArrays(
+  vocabulary: Vocabulary,
+  vocabSize: number,
+  signal?: AbortSignal,
+): Promise<MetadataItem[]> {
   const { kind, tokens, merges } = vocabulary;
   const added = new Map(vocabulary.added.map((token) => [token.id, token]));
   const types = new Int32Array(vocabSize);
   const texts: string[] = [];
   for (let id = 0; id < vocabSize; id++) {
-    if (id % 4096 === 0) await breathe();
+    if (id % 512 === 0) await breathe(signal);
     const token = tokens[id];
     const special = added.get(id);
     if (token === undefined) types[id] = TOKEN_TYPE.unused;
@@ -98,17 +104,13 @@ function specialTokens(
   tokenizerConfig: JsonFile | undefined,
   vocabSize: number,
 ): Map<string, number> {
+  const usual = DEFAULT_SPECIAL[vocabulary.kind];
+  const named = (name: string) => tokenContent(tokenizerConfig?.value[`${name}_token`]);
+  const wanted = SPECIAL_KEYS.flatMap(([name]) => [named(name), usual[name]]);
+  const idOf = findIds(vocabulary.tokens, new Set(wanted));
   const ids = new Map<string, number>();
   for (const [name] of SPECIAL_KEYS) {
-    const entry = tokenizerConfig?.value[`${name}_token`];
-    const content =
-      typeof entry === "string" ? entry : (entry as Record<string, unknown> | null | undefined)?.["content"];
-    const usual = DEFAULT_SPECIAL[vocabulary.kind][name];
-    const candidates = [
-      typeof content === "string" ? vocabulary.tokens.indexOf(content) : -1,
-      config.value[`${name}_token_id`],
-      usual === undefined ? -1 : vocabulary.tokens.indexOf(usual),
-    ];
+    const candidates = [idOf.get(named(name)), config.value[`${name}_token_id`], idOf.get(usual[name])];
     const id = candidates.find((value) => Number.isInteger(value) && (value as number) >= 0);
     if (typeof id === "number" && id < vocabSize) ids.set(name, id);
   }
@@ -123,14 +125,30 @@ function specialTokens(
   return ids;
 }
 
+/** The text of a token, which tokenizer_config.json gives as a string or as an object with its flags. */
+function tokenContent(entry: unknown): string | undefined {
+  const content =
+    typeof entry === "string" ? entry : (entry as Record<string, unknown> | undefined)?.["content"];
+  return typeof content === "string" ? content : undefined;
+}
+
+function findIds(
+  tokens: Vocabulary["tokens"],
+  wanted: ReadonlySet<string | undefined>,
+): Map<string | undefined, number> {
+  const ids = new Map<string | undefined, number>();
+  for (const [id, token] of tokens.entries()) {
+    if (token !== undefined && wanted.has(token) && !ids.has(token)) ids.set(token, id);
+  }
+  return ids;
+}
+
 function specialIds(special: ReadonlyMap<string, number>): MetadataItem[] {
   return SPECIAL_KEYS.flatMap(([name, key]) => {
     const value = special.get(name);
     return value === undefined ? [] : [{ key: `tokenizer.ggml.${key}`, type: "u32" as const, value }];
   });
 }
-
-type TemplateItem = Record<string, { id?: unknown } | undefined>;
 
 /** Which special tokens the tokenizer adds to a text, as far as llama.cpp's three flags can say it. */
 function addedByTemplate(
@@ -139,11 +157,11 @@ function addedByTemplate(
   special: ReadonlyMap<string, number>,
 ): MetadataItem[] {
   const flags: { bos?: boolean; eos?: boolean; sep?: boolean } = {};
-  if (postProcessor?.["type"] === "RobertaProcessing")
+  if (postProcessor?.get("type") === "RobertaProcessing")
     Object.assign(flags, { bos: true, eos: true, sep: true });
-  if (postProcessor?.["type"] === "TemplateProcessing") {
-    const single = templateTokens(postProcessor["single"]);
-    const pair = templateTokens(postProcessor["pair"]);
+  if (postProcessor?.get("type") === "TemplateProcessing") {
+    const single = templateTokens(postProcessor.get("single"));
+    const pair = templateTokens(postProcessor.get("pair"));
     const is = (token: string | undefined, ...names: string[]) =>
       token !== undefined && names.some((name) => special.get(name) === tokens.indexOf(token));
     flags.bos = is(single[0], "bos", "cls");
@@ -162,9 +180,12 @@ function addedByTemplate(
 }
 
 /** Special tokens by content, the sequences as "A" and "B". */
-function templateTokens(template: unknown): string[] {
+function templateTokens(template: Json | undefined): string[] {
   if (!Array.isArray(template)) return [];
-  return template.map((item: TemplateItem) => String((item["SpecialToken"] ?? item["Sequence"])?.id ?? ""));
+  return template.map((item) => {
+    const piece = item instanceof Map ? (item.get("SpecialToken") ?? item.get("Sequence")) : undefined;
+    return piece instanceof Map ? String(piece.get("id")) : "";
+  });
 }
 
 function normalizerFlags({ lowercase, stripAccents }: Vocabulary): MetadataItem[] {

@@ -1,10 +1,13 @@
 /** The vocabulary of a checkpoint's folder, from whichever files it has. */
 import { join } from "node:path";
-import { ModelFileError, UnsupportedError } from "../errors.js";
-import { breathe } from "../tokenizer/time-slices.js";
-import { JsonFile, readOptional } from "./json-file.js";
+import { ModelFileError, TokenizerError, UnsupportedError } from "../errors.js";
+import { asArray, asIndex, asObject, asString, badField, field } from "../tokenizer/json-fields.js";
+import { parseJsonInSteps, type Json, type JsonObject } from "../tokenizer/json-slices.js";
+import { runInSlices, type Steps } from "../tokenizer/time-slices.js";
+import type { JsonFile } from "./json-file.js";
+import { readOptional } from "./json-file.js";
 
-/** A token that was added to the vocabulary, or is matched as a whole. */
+/** A token that is matched as a whole. */
 export interface AddedToken {
   id: number;
   content: string;
@@ -22,118 +25,146 @@ export interface Vocabulary {
   lowercase?: boolean;
   stripAccents?: boolean;
   /** `post_processor` of tokenizer.json. */
-  postProcessor?: Record<string, unknown>;
+  postProcessor?: JsonObject;
   /** The files it was read from, byte for byte, by the metadata key each is kept under. */
   files: { key: string; bytes: Buffer }[];
 }
 
 const SPECIAL_WORDPIECE = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"];
+const END_OF_TEXT = "<|endoftext|>";
 /** Far above any vocabulary; bounds what a hostile id can make us allocate. */
-const MAX_TOKENS = 2 ** 24;
+const LARGEST_ID = 2 ** 24 - 1;
+/** Tokens handled between two chances to give way. */
+const TOKENS_PER_STEP = 512;
 
 /** Reads tokenizer.json, else vocab.txt, else vocab.json with merges.txt. */
 export async function readVocabulary(
   folder: string,
   tokenizerConfig: JsonFile | undefined,
+  signal?: AbortSignal,
 ): Promise<Vocabulary> {
-  const fast = await JsonFile.find(folder, "tokenizer.json");
-  if (fast !== undefined) return readTokenizerJson(fast);
-  const wordPiece = await readOptional(join(folder, "vocab.txt"));
-  if (wordPiece !== undefined) return withAdded(folder, readVocabTxt(wordPiece, tokenizerConfig));
-  const bpe = await JsonFile.find(folder, "vocab.json");
-  if (bpe !== undefined) return withAdded(folder, await readBpeFiles(folder, bpe));
-  const wanted = "tokenizer.json, vocab.txt, or vocab.json with merges.txt";
-  const message = `Expected a tokenizer (${wanted}) in ${folder} but there is none`;
-  throw new ModelFileError(message, { path: folder, field: "tokenizer.json" }, "MODEL_FILE_NOT_FOUND");
+  const read = (name: string) => readOptional(join(folder, name));
+  const fast = await read("tokenizer.json");
+  if (fast !== undefined) return runInSlices(fromTokenizerJson(fast, folder), signal);
+  const wordPiece = await read("vocab.txt");
+  const bpe = await read("vocab.json");
+  if (wordPiece === undefined && bpe === undefined) {
+    const wanted = "tokenizer.json, vocab.txt, or vocab.json with merges.txt";
+    throw missing(folder, "tokenizer.json", `a tokenizer (${wanted}) in ${folder}`);
+  }
+  await refuseUnwritable(folder, tokenizerConfig);
+  if (wordPiece !== undefined) return fromVocabTxt(wordPiece, tokenizerConfig);
+  const merges = await read("merges.txt");
+  if (merges === undefined)
+    throw missing(join(folder, "merges.txt"), "merges.txt", `merges.txt in ${folder}`);
+  return runInSlices(fromBpeFiles(bpe!, merges), signal);
+}
+
+function missing(path: string, name: string, what: string): ModelFileError {
+  const message = `Expected ${what} but there is none`;
+  return new ModelFileError(message, { path, field: name }, "MODEL_FILE_NOT_FOUND");
 }
 
 // ---- tokenizer.json
 
-async function readTokenizerJson(file: JsonFile): Promise<Vocabulary> {
-  const model = object(file, "model", file.value["model"]);
-  const kind = kindOf(file, model);
-  const added = readAddedTokens(file);
-  const tokens = await tokensById(file, "model.vocab", object(file, "model.vocab", model["vocab"]));
+function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
+  const root = asObject(yield* parseJsonInSteps(bytes, "tokenizer.json"), "tokenizer.json");
+  const model = asObject(root.get("model"), "model");
+  const kind = kindOf(root, model, folder);
+  const tokens = yield* tokensById(asObject(model.get("vocab"), "model.vocab"), "model.vocab");
+  const added = field(root, "added_tokens", "", asArray, []).map(readAddedToken);
   for (const { id, content } of added) tokens[id] = content;
   const vocabulary: Vocabulary = {
     kind,
     tokens,
     added,
-    merges: kind === "wordpiece" ? [] : await readMerges(file, model["merges"]),
-    files: [{ key: "tokenizer.huggingface.json", bytes: file.bytes }],
+    merges: kind === "wordpiece" ? [] : yield* readMerges(asArray(model.get("merges"), "model.merges")),
+    files: [{ key: "tokenizer.huggingface.json", bytes }],
   };
-  const postProcessor = file.value["post_processor"];
-  if (postProcessor != null) vocabulary.postProcessor = object(file, "post_processor", postProcessor);
-  readNormalizer(file.value["normalizer"], vocabulary);
+  const postProcessor = root.get("post_processor");
+  if (postProcessor instanceof Map) vocabulary.postProcessor = postProcessor;
+  readNormalizer(root.get("normalizer"), vocabulary);
   return vocabulary;
 }
 
-function kindOf(file: JsonFile, model: Record<string, unknown>): Vocabulary["kind"] {
+function kindOf(root: JsonObject, model: JsonObject, folder: string): Vocabulary["kind"] {
   // Files from before the type was written have the entries of one of the two.
-  const type = model["type"] ?? (Array.isArray(model["merges"]) ? "BPE" : "WordPiece");
+  const type = model.get("type") ?? (model.has("merges") ? "BPE" : "WordPiece");
   if (type === "WordPiece") return "wordpiece";
-  if (type === "BPE" && hasByteLevel(file.value["pre_tokenizer"])) return "byte-level-bpe";
+  if (type === "BPE" && hasByteLevel(root.get("pre_tokenizer"))) return "byte-level-bpe";
   const what = type === "BPE" ? "BPE without byte-level pre-tokenization" : JSON.stringify(type);
-  const message = `Tokenizer of type ${what} is not converted (${file.path})`;
-  throw new UnsupportedError(message, { path: file.path, field: "model.type", value: type });
+  const details = { path: join(folder, "tokenizer.json"), field: "model.type", value: type };
+  throw new UnsupportedError(`Tokenizer of type ${what} is not converted (${details.path})`, details);
 }
 
-function hasByteLevel(preTokenizer: unknown): boolean {
-  const { type, pretokenizers } = (preTokenizer ?? {}) as Record<string, unknown>;
-  if (type === "Sequence" && Array.isArray(pretokenizers)) return pretokenizers.some(hasByteLevel);
-  return type === "ByteLevel";
+function hasByteLevel(preTokenizer: Json | undefined): boolean {
+  if (!(preTokenizer instanceof Map)) return false;
+  const parts = preTokenizer.get("pretokenizers");
+  return preTokenizer.get("type") === "ByteLevel" || (Array.isArray(parts) && parts.some(hasByteLevel));
 }
 
-function readAddedTokens(file: JsonFile): AddedToken[] {
-  const list = file.value["added_tokens"] ?? [];
-  if (!Array.isArray(list)) throw file.error("added_tokens", "a list");
-  return list.map((entry: unknown) => {
-    const { id, content, special } = object(file, "added_tokens", entry);
-    if (typeof content !== "string") throw file.error("added_tokens", "entries with a string as content");
-    return { id: tokenId(file, "added_tokens", id), content, special: special === true };
-  });
+function readAddedToken(value: Json, index: number): AddedToken {
+  const path = `added_tokens[${index}]`;
+  const entry = asObject(value, path);
+  return {
+    id: tokenId(entry.get("id"), `${path}.id`),
+    content: asString(entry.get("content"), `${path}.content`),
+    special: entry.get("special") === true,
+  };
 }
 
-/** Merges are `"left right"`, or pairs in newer files. */
-async function readMerges(file: JsonFile, merges: unknown): Promise<string[]> {
-  if (!Array.isArray(merges)) throw file.error("model.merges", "a list");
+function* readMerges(merges: Json[]): Steps<string[]> {
   const list: string[] = [];
-  for (const merge of merges as unknown[]) {
-    if (list.length % 4096 === 0) await breathe();
-    list.push(mergeText(file, merge));
+  for (const merge of merges) {
+    if (list.length % TOKENS_PER_STEP === 0) yield;
+    list.push(mergeText(merge, `model.merges[${list.length}]`));
   }
   return list;
 }
 
-function mergeText(file: JsonFile, merge: unknown): string {
+/** Merges are `"left right"`, or pairs in newer files. */
+function mergeText(merge: Json, path: string): string {
   if (typeof merge === "string") return merge;
-  if (!Array.isArray(merge) || merge.length !== 2 || !merge.every((part) => typeof part === "string")) {
-    throw file.error("model.merges", 'a list of "left right" or [left, right]');
-  }
+  const parts = asArray(merge, path);
+  if (parts.length !== 2) throw badField('"left right" or [left, right]', path, merge);
   // A space inside a part would read as the separator; byte-level text spells it Ġ.
-  return (merge as string[]).map((part) => part.replaceAll(" ", "Ġ")).join(" ");
+  return parts.map((part) => asString(part, path).replaceAll(" ", "Ġ")).join(" ");
 }
 
-function readNormalizer(normalizer: unknown, vocabulary: Vocabulary): void {
-  const {
-    type,
-    lowercase,
-    strip_accents: strip,
-    normalizers,
-  } = (normalizer ?? {}) as Record<string, unknown>;
-  if (type === "Sequence" && Array.isArray(normalizers)) {
-    for (const part of normalizers) readNormalizer(part, vocabulary);
-  }
+function readNormalizer(normalizer: Json | undefined, vocabulary: Vocabulary): void {
+  if (!(normalizer instanceof Map)) return;
+  const type = normalizer.get("type");
+  const parts = normalizer.get("normalizers");
+  if (type === "Sequence" && Array.isArray(parts)) for (const part of parts) readNormalizer(part, vocabulary);
   if (type === "Lowercase") vocabulary.lowercase = true;
   if (type === "StripAccents") vocabulary.stripAccents = true;
   if (type !== "BertNormalizer") return;
+  const [lowercase, strip] = [normalizer.get("lowercase"), normalizer.get("strip_accents")];
   if (typeof lowercase === "boolean") vocabulary.lowercase = lowercase;
   if (typeof strip === "boolean") vocabulary.stripAccents = strip;
 }
 
 // ---- older files
 
-function readVocabTxt(bytes: Buffer, config: JsonFile | undefined): Vocabulary {
+/** Refuses settings of the older files that llama.cpp's keys cannot say; tokenizer.json says everything. */
+async function refuseUnwritable(folder: string, config: JsonFile | undefined): Promise<void> {
+  const added = await readOptional(join(folder, "added_tokens.json"));
+  const decoder = Object.values((config?.value["added_tokens_decoder"] ?? {}) as Record<string, unknown>);
+  const odd = decoder.some((token) => {
+    const { special, lstrip, rstrip, single_word: word } = (token ?? {}) as Record<string, unknown>;
+    return special !== true || lstrip === true || rstrip === true || word === true;
+  });
+  let setting: string | undefined;
+  if (added !== undefined) setting = "added_tokens.json";
+  else if (odd) setting = "added_tokens_decoder";
+  else if (config?.value["tokenize_chinese_chars"] === false) setting = "tokenize_chinese_chars";
+  if (setting === undefined) return;
+  const advice = "save the tokenizer again so that there is a tokenizer.json";
+  const message = `${setting} is not converted without a tokenizer.json: ${advice} (${folder})`;
+  throw new UnsupportedError(message, { path: folder, field: setting });
+}
+
+function fromVocabTxt(bytes: Buffer, config: JsonFile | undefined): Vocabulary {
   const tokens = bytes.toString("utf8").split(/\r?\n/);
   if (tokens.at(-1) === "") tokens.pop();
   const added = SPECIAL_WORDPIECE.map((content) => ({ id: tokens.indexOf(content), content, special: true }));
@@ -151,79 +182,48 @@ function readVocabTxt(bytes: Buffer, config: JsonFile | undefined): Vocabulary {
   return vocabulary;
 }
 
-async function readBpeFiles(folder: string, vocab: JsonFile): Promise<Vocabulary> {
-  const path = join(folder, "merges.txt");
-  const bytes = await readOptional(path);
-  if (bytes === undefined) {
-    const message = `Expected merges.txt beside ${vocab.path} but there is none`;
-    throw new ModelFileError(message, { path, field: "merges.txt" }, "MODEL_FILE_NOT_FOUND");
-  }
-  const lines = bytes.toString("utf8").split(/\r?\n/);
+function* fromBpeFiles(vocabBytes: Buffer, mergesBytes: Buffer): Steps<Vocabulary> {
+  const vocab = asObject(yield* parseJsonInSteps(vocabBytes, "vocab.json"), "vocab.json");
+  const tokens = yield* tokensById(vocab, "vocab.json");
+  const lines = mergesBytes.toString("utf8").split(/\r?\n/);
   const merges = lines.filter((line, i) => line !== "" && !(i === 0 && line.startsWith("#version")));
   const bad = merges.find((line) => line.split(" ").length !== 2);
-  if (bad !== undefined) {
-    const message = `Expected lines of two parts in ${path} but found ${JSON.stringify(bad)}`;
-    throw new ModelFileError(message, { path, field: "merges.txt" });
-  }
-  const tokens = await tokensById(vocab, "vocab.json", vocab.value);
-  const end = tokens.indexOf("<|endoftext|>");
+  if (bad !== undefined) throw badField("lines of two parts", "merges.txt", bad);
+  const end = vocab.get(END_OF_TEXT);
   return {
     kind: "byte-level-bpe",
     tokens,
-    added: end < 0 ? [] : [{ id: end, content: "<|endoftext|>", special: true }],
+    added: typeof end === "number" ? [{ id: end, content: END_OF_TEXT, special: true }] : [],
     merges,
     files: [
-      { key: "huggingface.vocab.json", bytes: vocab.bytes },
-      { key: "huggingface.merges.txt", bytes },
+      { key: "huggingface.vocab.json", bytes: vocabBytes },
+      { key: "huggingface.merges.txt", bytes: mergesBytes },
     ],
   };
 }
 
-/** Tokens that a slow tokenizer was given later, and its special tokens' names: kept beside the vocabulary. */
-async function withAdded(folder: string, vocabulary: Vocabulary): Promise<Vocabulary> {
-  const added = await JsonFile.find(folder, "added_tokens.json");
-  for (const [content, value] of Object.entries(added?.value ?? {})) {
-    const id = tokenId(added!, content, value);
-    vocabulary.tokens[id] = content;
-    vocabulary.added.push({ id, content, special: false });
-  }
-  if (added !== undefined)
-    vocabulary.files.push({ key: "huggingface.added_tokens.json", bytes: added.bytes });
-  const special = await JsonFile.find(folder, "special_tokens_map.json");
-  if (special !== undefined) {
-    vocabulary.files.push({ key: "huggingface.special_tokens_map.json", bytes: special.bytes });
-  }
-  return vocabulary;
-}
-
 // ---- shared
 
-async function tokensById(
-  file: JsonFile,
-  key: string,
-  vocab: Record<string, unknown>,
-): Promise<Vocabulary["tokens"]> {
+function* tokensById(vocab: JsonObject, path: string): Steps<Vocabulary["tokens"]> {
   const tokens: Vocabulary["tokens"] = [];
   let read = 0;
-  for (const token in vocab) {
-    if (read++ % 4096 === 0) await breathe();
-    const id = tokenId(file, key, vocab[token]);
+  for (const [token, value] of vocab) {
+    if (read++ % TOKENS_PER_STEP === 0) yield;
+    const id = tokenId(value, path);
     if (tokens[id] !== undefined) {
-      throw file.error(key, `one token for id ${id} (it has ${tokens[id]} and ${token})`);
+      const both = `${JSON.stringify(tokens[id])} and ${JSON.stringify(token)}`;
+      throw new TokenizerError(`Expected one token per id in ${path} but id ${id} has ${both}`, {
+        field: path,
+        id,
+      });
     }
     tokens[id] = token;
   }
   return tokens;
 }
 
-function tokenId(file: JsonFile, key: string, value: unknown): number {
-  if (Number.isInteger(value) && (value as number) >= 0 && (value as number) < MAX_TOKENS)
-    return value as number;
-  throw file.error(key, `token ids from 0 to ${MAX_TOKENS - 1}, and not ${String(value)},`);
-}
-
-function object(file: JsonFile, key: string, value: unknown): Record<string, unknown> {
-  if (typeof value === "object" && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
-  throw file.error(key, "an object");
+function tokenId(value: Json | undefined, path: string): number {
+  const id = asIndex(value, path);
+  if (id > LARGEST_ID) throw badField(`ids of at most ${LARGEST_ID}`, path, value);
+  return id;
 }

@@ -39,7 +39,7 @@ export type WriteTensor<T extends TensorLayout> = (
 ) => Promise<void>;
 
 /** Bytes of header that are encoded between two turns of the event loop. */
-const ENCODE_BYTES = 256 * 1024;
+const ENCODE_BYTES = 64 * 1024;
 
 /** Size of a tensor's data in bytes. */
 export function tensorBytes({ type, shape }: TensorLayout): number {
@@ -213,6 +213,10 @@ class Encoder {
 
   /** Also signed values, in two's complement. */
   u64(value: number | bigint): void {
+    if (typeof value === "number" && value >= 0 && value < 2 ** 32) {
+      this.u32(value);
+      return this.u32(0);
+    }
     this.#reserve(8);
     this.length = this.#buffer.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)), this.length);
   }
@@ -225,9 +229,11 @@ class Encoder {
 
   /** A text or its UTF-8 bytes, with the length before. */
   string(value: string | Uint8Array): void {
-    const bytes = typeof value === "string" ? Buffer.from(value) : value;
-    this.u64(bytes.length);
-    this.bytes(bytes);
+    const length = typeof value === "string" ? Buffer.byteLength(value) : value.length;
+    this.u64(length);
+    if (typeof value !== "string") return this.bytes(value);
+    this.#reserve(length);
+    this.length += this.#buffer.write(value, this.length, length, "utf8");
   }
 
   /** What was encoded since the last call. */

@@ -569,21 +569,25 @@ describe("what cannot be converted is named", () => {
       { write: ["tokenizer.json", '{"model":{"type":"BPE","vocab":{},"merges":[]}}'] },
       { code: "UNSUPPORTED", field: "model.type" },
     ],
-    ["a tokenizer without model", { write: ["tokenizer.json", "{}"] }, { field: "model" }],
+    [
+      "a tokenizer without model",
+      { write: ["tokenizer.json", "{}"] },
+      { code: "TOKENIZER_INVALID", field: "model" },
+    ],
     [
       "a token id that is no number",
       { write: ["tokenizer.json", '{"model":{"type":"WordPiece","vocab":{"a":"b"}}}'] },
-      { field: "model.vocab" },
+      { code: "TOKENIZER_INVALID", field: "model.vocab" },
     ],
     [
       "a token id of 2^31",
       { write: ["tokenizer.json", '{"model":{"type":"WordPiece","vocab":{"a":2147483648}}}'] },
-      { field: "model.vocab" },
+      { code: "TOKENIZER_INVALID", field: "model.vocab" },
     ],
     [
       "two tokens of one id",
       { write: ["tokenizer.json", '{"model":{"type":"WordPiece","vocab":{"a":1,"b":1}}}'] },
-      { field: "model.vocab" },
+      { code: "TOKENIZER_INVALID", field: "model.vocab" },
     ],
   ];
 
