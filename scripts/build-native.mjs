@@ -47,13 +47,10 @@ function place(from, folder) {
 
 // --- Two drivers ---------------------------------------------------------------------------------------
 
+/** Only this checkout's own: what else may be installed around a package is none of its business. */
 function findCmakeJs() {
-  try {
-    return require("cmake-js");
-  } catch (error) {
-    if (error.code === "MODULE_NOT_FOUND") return undefined;
-    throw error;
-  }
+  const folder = path.join(ROOT, "node_modules", "cmake-js");
+  return fs.existsSync(folder) ? require(folder) : undefined;
 }
 
 async function runCmakeJs(cmakeJs, settings) {

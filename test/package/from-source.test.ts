@@ -14,7 +14,7 @@ let installed: string;
 beforeAll(() => {
   folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "from-source-")));
   installed = installTarball(pack(stagePackage(folder), folder), path.join(folder, "consumer"));
-});
+}, 600_000);
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
 

@@ -177,6 +177,7 @@ describe("installed with --ignore-scripts in an empty folder", () => {
     fs.writeFileSync(path.join(consumer, file), source);
     const types = path.join(ROOT, "node_modules", "@types");
     const options = [
+      "--ignoreConfig",
       "--noEmit",
       "--strict",
       "--module",
