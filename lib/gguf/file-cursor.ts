@@ -2,6 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { AbortError, ModelFileError } from "../errors.js";
+import { describeValue } from "./metadata.js";
 
 /** Work on one chunk takes about a millisecond; reading the next one gives the event loop its turn. */
 const CHUNK_BYTES = 128 * 1024;
@@ -133,6 +134,23 @@ export class FileCursor {
       await nextTurn();
     }
     return text + decoder.decode();
+  }
+
+  /** A length-prefixed key or tensor name: not empty, at most `maxBytes`, UTF-8, no control characters. */
+  async takeName(field: string, maxBytes: number): Promise<string> {
+    await this.need(8, field);
+    const length = this.takeSize(`length of ${field}`);
+    if (length === 0 || length > maxBytes) {
+      const expected = `1 to ${maxBytes} bytes`;
+      throw this.error(field, `Expected ${expected} for ${field} but found a length of ${length}`);
+    }
+    await this.need(length, field);
+    const name = this.takeView(length).toString("utf8");
+    // oxlint-disable-next-line no-control-regex
+    if (/[\u0000-\u001f\u007f\ufffd]/.test(name)) {
+      throw this.error(field, `Expected printable UTF-8 for ${field} but found ${describeValue(name)}`);
+    }
+    return name;
   }
 
   /** The error for a header that is not as it should be. */
