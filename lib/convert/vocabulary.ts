@@ -4,8 +4,7 @@ import { ModelFileError, TokenizerError, UnsupportedError } from "../errors.js";
 import { asArray, asIndex, asObject, asString, badField, field } from "../tokenizer/json-fields.js";
 import { parseJsonInSteps, type Json, type JsonObject } from "../tokenizer/json-slices.js";
 import { runInSlices, type Steps } from "../tokenizer/time-slices.js";
-import type { JsonFile } from "./json-file.js";
-import { readOptional } from "./json-file.js";
+import { readOptional, type JsonFile } from "./json-file.js";
 
 /** A token that is matched as a whole. */
 export interface AddedToken {
@@ -53,11 +52,18 @@ export async function readVocabulary(
     throw missing(folder, "tokenizer.json", `a tokenizer (${wanted}) in ${folder}`);
   }
   await refuseUnwritable(folder, tokenizerConfig);
-  if (wordPiece !== undefined) return fromVocabTxt(wordPiece, tokenizerConfig);
+  if (wordPiece !== undefined) return withSpecialMap(folder, fromVocabTxt(wordPiece, tokenizerConfig));
   const merges = await read("merges.txt");
   if (merges === undefined)
     throw missing(join(folder, "merges.txt"), "merges.txt", `merges.txt in ${folder}`);
-  return runInSlices(fromBpeFiles(bpe!, merges), signal);
+  return withSpecialMap(folder, await runInSlices(fromBpeFiles(bpe!, merges), signal));
+}
+
+/** The names of special tokens, which folders of older files give in a file of their own. */
+async function withSpecialMap(folder: string, vocabulary: Vocabulary): Promise<Vocabulary> {
+  const bytes = await readOptional(join(folder, "special_tokens_map.json"));
+  if (bytes !== undefined) vocabulary.files.push({ key: "huggingface.special_tokens_map.json", bytes });
+  return vocabulary;
 }
 
 function missing(path: string, name: string, what: string): ModelFileError {
