@@ -82,7 +82,7 @@ export function number(what: string, holds: (value: number) => boolean): (value:
 }
 
 /** For an option that may be given several times. */
-export function collect(value: string, previous: string[]): string[] {
+export function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 

@@ -43,7 +43,7 @@ export function define(command: Command, cli: Cli): void {
   addMaxLengthOption(command);
   addJsonOption(command);
   addExamples(command, [
-    ['fill-mask "The captain of the [MASK] gave an order."', "the five likeliest words"],
+    ['fill-mask "In the fiscal [MASK] ending June 30 the revenue was large."', "the five likeliest words"],
     ['fill-mask "He sailed across the [MASK]." --targets sea,ocean,river', "how likely these words are"],
     ["fill-mask --file masked.txt --top-k 1 --json", "one JSON object per line; blank lines are skipped"],
   ]);

@@ -31,7 +31,10 @@ export function define(command: Command, cli: Cli): void {
   addMaxLengthOption(command);
   addJsonOption(command);
   addExamples(command, [
-    ['next-sentence "He opened the door." "The room was dark."', "the probability that the second follows"],
+    [
+      'next-sentence "The war is over." "The treaty has been signed."',
+      "the probability that the second follows",
+    ],
     ["next-sentence --file pairs.tsv --json", "one JSON object per line; blank lines are skipped"],
   ]);
   command.action((first: string | undefined, second: string | undefined, options: Options) =>

@@ -53,7 +53,7 @@ Bring others with convert, or use GGUF files you have.
 
 Examples:
   $ ggml-transformers embed "a small boat" "a little ship" "tax law"
-  $ ggml-transformers fill-mask "The captain of the [MASK] gave an order."
+  $ ggml-transformers fill-mask "In the fiscal [MASK] ending June 30 the revenue was large."
   $ ggml-transformers generate "The sea was" --max-tokens 40 --seed 7
   $ ggml-transformers help convert
 ${EXIT_CODES_HELP}`;

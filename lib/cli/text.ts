@@ -48,7 +48,7 @@ export function excerpt(text: string, width: number): string {
     if (columns > width - 1) return `${kept}…`;
     kept += character;
   }
-  return kept;
+  return `${kept}…`;
 }
 
 /** `1234567` as `1,234,567`. */

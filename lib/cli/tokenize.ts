@@ -1,4 +1,7 @@
+import { stat } from "node:fs/promises";
 import type { Command } from "commander";
+import { readGguf } from "../gguf/reader.js";
+import { resolveModel } from "../model-file.js";
 import { Tokenizer, type Encoding } from "../tokenizer/index.js";
 import {
   addExamples,
@@ -45,56 +48,63 @@ export function define(command: Command, cli: Cli): void {
 
 async function tokenize(texts: readonly string[], options: Options, { out, signal }: Cli): Promise<void> {
   const input = new TextInput(texts, { files: options.file, whole: options.whole === true, signal });
-  const tokenizer = await Tokenizer.load(options.model, { signal });
+  const tokenizer = await loadTokenizer(options.model, signal);
+  const { pair, maxLength, specialTokens: addSpecialTokens } = options;
   let isLater = false;
   for await (const text of input) {
-    const whole = await tokenizer.encodeAsync(text, {
-      pair: options.pair,
-      addSpecialTokens: options.specialTokens,
-      signal,
-    });
-    const { maxLength = whole.ids.length, pair } = options;
-    const encoding = whole.ids.length > maxLength ? tokenizer.truncate(whole, maxLength) : whole;
-    if (options.json) await out.json(jsonOf(text, pair, encoding, whole.ids.length));
-    else await out.write((isLater ? "\n" : "") + describe(text, pair, encoding, whole.ids.length, out));
+    const encoding = await tokenizer.encodeAsync(text, { pair, maxLength, addSpecialTokens, signal });
+    if (options.json) await out.json(jsonOf(text, pair, encoding));
+    else await out.write((isLater ? "\n" : "") + describe(text, pair, encoding, out));
     isLater = true;
   }
 }
 
-function jsonOf(text: string, pair: string | undefined, encoding: Encoding, length: number): object {
-  const { ids, tokens, offsets, typeIds, specialTokensMask } = encoding;
+/** Of any GGUF file whose tokenizer is known, also of a model that cannot be run. */
+async function loadTokenizer(model: string, signal: AbortSignal): Promise<Tokenizer> {
+  if (/\.(?:json|txt)$/i.test(model)) return Tokenizer.load(model, { signal });
+  const path = await resolveModel(model).catch(async (error: unknown) => {
+    if ((await stat(model).catch(() => undefined))?.isDirectory()) return undefined;
+    throw error;
+  });
+  if (path === undefined) return Tokenizer.load(model, { signal });
+  const { metadata } = await readGguf(path, { signal });
+  const values = new Map(Array.from(metadata, ([key, { value }]) => [key, value]));
+  return Tokenizer.fromGguf(values, { signal });
+}
+
+function jsonOf(text: string, pair: string | undefined, encoding: Encoding): object {
+  const { ids, tokens, typeIds, specialTokensMask, truncated } = encoding;
   return {
     text,
     pair,
     ids: Array.from(ids),
     tokens,
-    offsets,
+    offsets: tokens.map((_, i) => offsetsOf(encoding, i)),
     typeIds: Array.from(typeIds),
     specialTokensMask: Array.from(specialTokensMask),
-    truncated: ids.length < length ? { length, limit: ids.length } : undefined,
+    truncated,
   };
 }
 
-function describe(
-  text: string,
-  pair: string | undefined,
-  { ids, tokens, offsets, typeIds, specialTokensMask }: Encoding,
-  length: number,
-  out: Output,
-): string {
-  const rows = Array.from(ids, (id, i) => {
-    const [start, end] = offsets[i]!;
-    const source = typeIds[i] === 1 && pair !== undefined ? pair : text;
-    const isSpecial = specialTokensMask[i] === 1;
+function offsetsOf({ offsets }: Encoding, i: number): [start: number, end: number] {
+  return [offsets[2 * i]!, offsets[2 * i + 1]!];
+}
+
+function describe(text: string, pair: string | undefined, encoding: Encoding, out: Output): string {
+  const { ids, tokens, sequenceIds, truncated } = encoding;
+  const rows = tokens.map((token, i) => {
+    const isSpecial = sequenceIds[i] === -1;
+    const source = sequenceIds[i] === 1 ? pair! : text;
+    const [start, end] = offsetsOf(encoding, i);
     const origin = isSpecial ? ["", ""] : [`${start}-${end}`, JSON.stringify(source.slice(start, end))];
-    return [`${id}`, printable(tokens[i]!), origin[0]!, excerpt(origin[1]!, 40)];
+    return [`${ids[i]}`, printable(token), origin[0]!, excerpt(origin[1]!, 40)];
   });
-  const shown = pair === undefined ? text : `${text} | ${pair}`;
-  const cut = ids.length < length ? ` of ${formatCount(length)}` : "";
   const table = formatTable([["id", "token", "offset", "text"], ...rows], {
     indent: "  ",
     right: [0],
     header: out.dim,
   });
-  return `${out.bold(excerpt(shown, out.columns))}\n${table}  ${formatCount(ids.length)}${cut} tokens\n`;
+  const title = excerpt(pair === undefined ? text : `${text} | ${pair}`, out.columns);
+  const cut = truncated > 0 ? `, ${formatCount(truncated)} more were cut` : "";
+  return `${out.bold(title)}\n${table}  ${formatCount(ids.length)} tokens${cut}\n`;
 }

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Encoder, type FillMaskResult, type NextSentenceResult } from "../../lib/index.js";
+import { requireBuilt } from "./built.js";
+import { cli, cliJson, jsonError } from "./run-cli.js";
+
+let folder: string;
+let encoder: Encoder;
+
+beforeAll(async () => {
+  await requireBuilt();
+  folder = await mkdtemp(join(tmpdir(), "cli-bert-"));
+  encoder = await Encoder.load("mini-bert");
+});
+afterAll(async () => {
+  await encoder?.dispose();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("fill-mask", () => {
+  const text = "The captain of the [MASK] gave an order.";
+
+  it("prints what the library returns", async () => {
+    const texts = [text, "He [MASK] the [MASK]."];
+    const printed = await cliJson<FillMaskResult & { text: string }>(["fill-mask", ...texts, "--top-k", "3"]);
+    const results = await encoder.fillMask(texts, { topK: 3 });
+    expect(printed.map((each) => each.text)).toEqual(texts);
+    expect(printed).toMatchObject(results);
+  });
+
+  it("scores targets, and names those that are no token", async () => {
+    const targets = ["ship", "boat", "qwertzuiop"];
+    const args = [
+      "fill-mask",
+      text,
+      "--targets",
+      "ship, boat",
+      "--targets",
+      "qwertzuiop",
+      "--temperature",
+      "2",
+    ];
+    const [printed] = await cliJson<FillMaskResult & { text: string }>(args);
+    expect(printed).toEqual({ text, ...(await encoder.fillMask(text, { targets, temperature: 2 })) });
+    expect(printed!.unknownTargets).toEqual(["qwertzuiop"]);
+  });
+
+  it("reads lines and skips blank ones", async () => {
+    const printed = await cliJson<{ text: string }>(["fill-mask"], `\n${text}\n  \nA [MASK] whale.\n`);
+    expect(printed.map((each) => each.text)).toEqual([text, "A [MASK] whale."]);
+  });
+
+  it("prints a table per text", async () => {
+    const { exit, stdout, stderr } = await cli(["fill-mask", text, "A [MASK] [MASK].", "-k", "2"]);
+    expect([exit, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(
+      /^The captain .*\n( +\d+\.\d % +\S+ +the captain .*\n){2}\nA \[MASK\] \[MASK\]\.\n +mask 1\n( +\d.*\n){2} +mask 2\n( +\d.*\n){2}$/,
+    );
+  });
+
+  it("refuses a text without a mask, and a model without the head", async () => {
+    const noMask = await cli(["fill-mask", "nothing is missing", "--json"]);
+    expect([noMask.exit, jsonError(noMask).code]).toEqual([2, "INVALID_ARGUMENT"]);
+    const noHead = await cli(["fill-mask", text, "--model", "mini-embed", "--json"]);
+    expect([noHead.exit, jsonError(noHead).code]).toEqual([1, "UNSUPPORTED"]);
+  });
+});
+
+describe("next-sentence", () => {
+  const pair = ["He opened the door of the cabin.", "It was dark inside."] as const;
+
+  it("prints what the library returns", async () => {
+    const [printed] = await cliJson<NextSentenceResult & { a: string; b: string }>([
+      "next-sentence",
+      ...pair,
+    ]);
+    expect(printed).toEqual({ a: pair[0], b: pair[1], ...(await encoder.nextSentence(...pair)) });
+  });
+
+  it("reads pairs from lines with a tab", async () => {
+    const file = join(folder, "pairs.tsv");
+    await writeFile(file, `${pair.join("\t")}\n\n${pair.toReversed().join("\t")}\n`);
+    const printed = await cliJson<{ a: string; probability: number }>(["next-sentence", "--file", file]);
+    const results = await encoder.nextSentence([pair, [pair[1], pair[0]]]);
+    expect(printed.map(({ probability }) => probability)).toEqual(results.map((each) => each.probability));
+    expect(printed.map(({ a }) => a)).toEqual(pair);
+  });
+
+  it("prints a verdict", async () => {
+    const { exit, stdout } = await cli(["next-sentence", ...pair]);
+    const { probability } = await encoder.nextSentence(...pair);
+    const verdict = probability >= 0.5 ? "follows" : "does not follow";
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^${(100 * probability).toFixed(1)} %  ${verdict}  He opened`));
+  });
+
+  it("names the line that is no pair", async () => {
+    const result = await cli(["next-sentence", "--json"], `${pair.join("\t")}\nno tab here\n`);
+    expect([result.exit, result.stdout]).toEqual([2, ""]);
+    expect(jsonError(result)).toMatchObject({ code: "USAGE", details: { pair: 2 } });
+  });
+});

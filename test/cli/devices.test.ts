@@ -1,0 +1,28 @@
+import os from "node:os";
+import { beforeAll, expect, it } from "vitest";
+import { requireBuilt } from "./built.js";
+import { cli, cliJson } from "./run-cli.js";
+
+beforeAll(requireBuilt);
+
+interface Device {
+  id: string;
+  kind: string;
+  memoryTotal: number;
+  memoryFree: number;
+}
+
+it("prints one JSON object per device, the processor last", async () => {
+  const devices = await cliJson<Device>(["devices"]);
+  const cpu = devices.at(-1)!;
+  expect(cpu).toMatchObject({ id: "cpu", kind: "cpu" });
+  expect(cpu.memoryTotal).toBeGreaterThan(0);
+  expect(cpu.memoryTotal).toBeLessThanOrEqual(os.totalmem());
+  expect(cpu.memoryFree).toBeLessThanOrEqual(cpu.memoryTotal);
+});
+
+it("prints a table", async () => {
+  const { exit, stdout, stderr } = await cli(["devices"]);
+  expect([exit, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^device +name +memory +free +features\n(.+\n)*cpu +\S/);
+});
