@@ -172,6 +172,10 @@ export async function resolveModel(pathOrName: string): Promise<string> {
     const message = `Expected a GGUF file but ${path} is a folder: convert() makes a GGUF file from a checkpoint`;
     throw new ModelFileError(message, { path, field: "path" });
   }
+  if (found !== undefined && !found.isFile()) {
+    // Opening a pipe would wait for a writer.
+    throw new ModelFileError(`Expected a file but ${path} is not one`, { path, field: "path" });
+  }
   if (found !== undefined) return path;
   const names = known.length > 0 ? `; embedded models: ${known.join(", ")}` : "";
   const message = `Expected a path or the name of an embedded model but received ${JSON.stringify(pathOrName)}`;

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { ModelFileError } from "../errors.js";
 import { describeValue } from "../gguf/metadata.js";
 
-/** No JSON file of a checkpoint is larger; tokenizers with 250,000 tokens have some 20 MB. */
+/** No tokenizer file is larger; those with 250,000 tokens have some 20 MB. */
 const MAX_BYTES = 256 * 1024 * 1024;
+/** No configuration or index is larger; they are parsed at once. */
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /** A parsed JSON object and where it came from. */
 export class JsonFile {
@@ -98,6 +100,9 @@ export async function readOptional(path: string): Promise<Buffer | undefined> {
 
 /** Parses JSON; a syntax error names the file. */
 export function parse(path: string, bytes: Buffer): unknown {
+  if (bytes.length > MAX_JSON_BYTES) {
+    throw new ModelFileError(`Expected at most ${MAX_JSON_BYTES} bytes in ${path}`, { path, field: "JSON" });
+  }
   try {
     // A byte order mark is not part of JSON, and some editors write one.
     return JSON.parse(bytes.toString("utf8").replace(/^\uFEFF/, ""));

@@ -37,6 +37,8 @@ export async function readTokenizerMetadata(
 ): Promise<MetadataItem[]> {
   const tokenizerConfig = await JsonFile.find(folder, "tokenizer_config.json");
   const vocabulary = await readVocabulary(folder, tokenizerConfig, signal);
+  // Ids without a row in the embedding can never be used.
+  if (vocabulary.tokens.length > vocabSize) vocabulary.tokens.length = vocabSize;
   const special = specialTokens(vocabulary, config, tokenizerConfig, vocabSize);
   const metadata: MetadataItem[] = [
     text("tokenizer.ggml.model", vocabulary.kind === "wordpiece" ? "bert" : "gpt2"),

@@ -403,6 +403,7 @@ describe("names", () => {
 
   test("a folder is refused with a hint", async () => {
     await expect(resolveModel(folder)).rejects.toThrow(/folder.*convert/);
+    await expect(resolveModel("/dev/null")).rejects.toMatchObject({ code: "MODEL_FILE_INVALID" });
   });
 });
 
