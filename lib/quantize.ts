@@ -60,11 +60,12 @@ export async function quantize(
   options: QuantizeOptions,
 ): Promise<QuantizeResult> {
   // Arguments
-  const from = await resolveModel(nonEmptyString(input, "input"));
+  const pathOrName = nonEmptyString(input, "input");
   const path = resolve(nonEmptyString(out, "out"));
   const checked = checkOptions(options, "quantize", QUANTIZE_OPTIONS);
   const type = QUANTIZE_OPTIONS.type(checked.type, "type");
   if (checked.signal?.aborted) throw new AbortError(undefined, { cause: checked.signal.reason });
+  const from = await resolveModel(pathOrName);
   await refuseSameFile(from, path);
 
   // The model: sound, and one whose tensors the rules of types are made for
