@@ -65,10 +65,10 @@ export interface InputOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** The checks for {@link InputOptions}. */
-export function inputOptions({ info, tokenizer }: EncoderCore) {
+/** The checks for {@link InputOptions}; of pairs, special tokens alone are more. */
+export function inputOptions({ info, tokenizer }: EncoderCore, isPair = false) {
   return {
-    maxLength: integer(tokenizer.countSpecialTokens(), info.contextLength),
+    maxLength: integer(tokenizer.countSpecialTokens(isPair), info.contextLength),
     truncate: boolean,
     onTruncate: callback<(truncation: Truncation) => void>(),
     signal: abortSignal,

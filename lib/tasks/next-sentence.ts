@@ -32,7 +32,7 @@ export async function nextSentence(
   options: unknown,
 ): Promise<NextSentenceResult[]> {
   const { info } = core;
-  const checked = checkOptions(options, "nextSentence", inputOptions(core));
+  const checked = checkOptions(options, "nextSentence", inputOptions(core, true));
   if (!info.heads.nextSentence) {
     const message = `${info.name} has no next-sentence head, which nextSentence needs`;
     throw new UnsupportedError(message, { head: "nextSentence" });
