@@ -98,10 +98,38 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
     }
   });
 
+  const isaOf = (file: string) => file.match(/\/kernels\/.*_(avx2|avx512vnni)\.cpp$/)?.[1];
+
   test("what runs before the processor is checked needs no instruction set", () => {
-    const own = from("native").filter(({ file }) => !file.includes(`${path.sep}kernels${path.sep}`));
+    const own = from("native").filter(({ file }) => isaOf(file) === undefined);
     expect(own.length).toBeGreaterThan(0);
     for (const { command } of own) expect(instructionSets(command)).toEqual([]);
+  });
+
+  test.skipIf(process.arch !== "x64")("a kernel is compiled for the instruction set its file names", () => {
+    const avx2 = ["-mavx2", "-mf16c", "-mfma"];
+    const avx512 = ["-mavx512bw", "-mavx512dq", "-mavx512f", "-mavx512vl", "-mavx512vnni"];
+    const wanted: Record<string, string[]> = { avx2, avx512vnni: [...avx2, ...avx512].sort() };
+    const kernels = from("native").filter(({ file }) => isaOf(file) !== undefined);
+    for (const { command, file } of kernels) {
+      expect(instructionSets(command), file).toEqual(wanted[isaOf(file)!]);
+    }
+  });
+
+  test.skipIf(process.arch !== "x64")("kernels lend the rest of the addon no inline function", () => {
+    // The linker keeps one copy of an inline function, from any file: one compiled for AVX-512 would then run
+    // everywhere. What a kernel's file shares must carry its instruction set's namespace in its name.
+    const objects = path.join(ROOT, ".cmake", `release-${process.arch}`);
+    for (const { file } of from("native").filter((entry) => isaOf(entry.file) !== undefined)) {
+      const name = path.relative(ROOT, file);
+      const object = path.join(objects, "CMakeFiles", "ggml_transformers.dir", `${name}.o`);
+      const shared = lines("nm", "--demangle", object).filter((line) => /^\S+ [WVu] /.test(line));
+      const space = isaOf(file) === "avx2" ? "avx2::" : "avx512::";
+      expect(
+        shared.filter((line) => !line.includes(space)),
+        name,
+      ).toEqual([]);
+    }
   });
 
   test("our own code is compiled with warnings as errors, for Node-API 8", () => {
