@@ -55,17 +55,17 @@ export class AddedTokenMatcher {
   }
 
   /**
-   * All matches in units `from` to `to`; `text` outside of them does not count. The matches do not overlap.
+   * All matches in units `from` to `to`; text outside of them does not count. The tokens do not overlap, but as in the
+   * reference one may lie in the white space that the one before has taken.
    */
   *matches(text: string, from = 0, to = text.length): Generator<AddedTokenMatch, void, void> {
     let taken = from;
     for (const { candidate, at } of this.occurrences(text, from, to)) {
       const match = extend(candidate, at, text, from, to);
-      // White space taken by the match before is not there for this one.
-      if (match === undefined || match.end <= taken) continue;
-      match.start = Math.max(match.start, taken);
+      if (match === undefined) continue;
+      if (candidate.token.lstrip) match.start = Math.max(match.start, taken);
       taken = match.end;
-      yield match;
+      if (match.start < match.end) yield match;
     }
   }
 

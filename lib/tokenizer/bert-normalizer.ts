@@ -249,9 +249,14 @@ function* spaceCjkOf(text: AlignedText): Steps<AlignedText> {
   const transform = new Transform(text, output);
   yield* eachCodePoint(text, (c) => {
     const spaced = isCjk(c);
-    if (spaced) transform.emit(0x20, 1);
-    transform.emit(c, 0);
-    if (spaced) transform.emit(0x20, 1);
+    if (!spaced) {
+      transform.emit(c, 0);
+      return;
+    }
+    // In this order all three share the ideograph's place.
+    transform.emit(0x20, 0);
+    transform.emit(c, 1);
+    transform.emit(0x20, 1);
   });
   return output;
 }

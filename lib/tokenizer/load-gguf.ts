@@ -171,10 +171,10 @@ function* loadGgufBert(metadata: GgufMetadata): Steps<TokenizerParts> {
   return yield* loadBert(source, normalizer);
 }
 
-/** A vocabulary in which no ordinary token has an upper-case letter is one of an uncased model. */
+/** A vocabulary in which no ordinary token has a Latin capital is one of an uncased model. */
 function isUncased(tokens: readonly string[], types: ArrayLike<number>): boolean {
   return !tokens.some(
-    (token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /\p{Lu}/u.test(token),
+    (token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /[A-Z]/.test(token),
   );
 }
 

@@ -35,34 +35,34 @@ export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Step
   };
 }
 
+/**
+ * Added tokens with the ids the reference gives them: the vocabulary's where the token is in it, else the next after
+ * the vocabulary. In files without gaps these are the ids they state; two tokens with one id are an error.
+ */
 function* loadAddedTokens(value: Json | undefined, model: Model): Steps<AddedToken[]> {
   if (value === undefined || value === null) return [];
-  const tokens: AddedToken[] = [];
-  const ids = new Set<number>();
+  const { vocabulary } = model;
+  const stated = new Map<number, string>();
+  const tokens = new Map<string, AddedToken>();
+  let last = vocabulary.size - 1;
   for (const [i, entry] of asArray(value, "added_tokens").entries()) {
     const path = `added_tokens[${i}]`;
-    const token = loadAddedToken(entry, asIndex(asObject(entry, path).get("id"), `${path}.id`), path);
-    checkAddedToken(token, ids, model, path);
-    ids.add(token.id);
-    tokens.push(token);
+    const id = asIndex(asObject(entry, path).get("id"), `${path}.id`);
+    const token = loadAddedToken(entry, id, path);
+    if (token.content === "") continue;
+    if ((stated.get(id) ?? token.content) !== token.content) throw repeatedId(id, path);
+    stated.set(id, token.content);
+    const known = tokens.get(token.content)?.id ?? vocabulary.idOf(token.content);
+    if (known < 0 && vocabulary.tokenOf(last + 1) !== undefined) throw repeatedId(last + 1, path);
+    tokens.set(token.content, { ...token, id: known >= 0 ? known : ++last });
     if (i % 512 === 0) yield;
   }
-  return tokens;
+  return [...tokens.values()];
 }
 
-/** An added token is the vocabulary's token of its id, or has an id of its own. */
-function checkAddedToken(token: AddedToken, ids: Set<number>, model: Model, path: string): void {
-  const inVocabulary = model.vocabulary.tokenOf(token.id);
-  if (ids.has(token.id) || (inVocabulary !== undefined && inVocabulary !== token.content)) {
-    const message = `Expected one token per id but received id ${token.id} twice, at ${path}`;
-    throw new TokenizerError(message, { field: `${path}.id`, id: token.id });
-  }
-  // The reference looks the token up in the vocabulary by its content.
-  const known = model.vocabulary.idOf(token.content);
-  if (known >= 0 && known !== token.id) {
-    const message = `Expected id ${known}, that of the vocabulary, for ${path}.id but received ${token.id}`;
-    throw new TokenizerError(message, { field: `${path}.id`, id: token.id });
-  }
+function repeatedId(id: number, path: string): TokenizerError {
+  const message = `Expected one token per id but received id ${id} twice, at ${path}`;
+  return new TokenizerError(message, { field: `${path}.id`, id });
 }
 
 /** Ids that the post-processor adds must be ids of tokens. */

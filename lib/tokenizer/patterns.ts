@@ -1,6 +1,7 @@
 /**
  * Patterns of tokenizer.json: `{"String": ..}` is found literally, `{"Regex": ..}` in Oniguruma's syntax, of which the
- * part that JavaScript shares is translated. What cannot be translated exactly is refused.
+ * part that JavaScript shares is translated. What cannot be translated exactly is refused. Properties such as `\p{L}`
+ * are those of Node's Unicode version, which may know letters that Oniguruma's does not know yet.
  */
 import { TokenizerError } from "../errors.js";
 import type { Steps } from "./time-slices.js";
@@ -37,7 +38,8 @@ export function* findMatches(pattern: Pattern, text: string): Steps<Int32Array> 
 
 /** Oniguruma's white space: Unicode's White_Space. JavaScript's `\s` has U+FEFF besides and lacks U+0085. */
 const SPACE = "\\t-\\r\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}";
+/** Oniguruma's word characters; the fractions and superscripts of Latin-1 are among them, others are not. */
+const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\xb2\\xb3\\xb9\\xbc-\\xbe";
 /** Escapes that mean the same in both; `p` and `u` are checked apart. */
 const SHARED_ESCAPES = "tnrfv\\/^$.*+?()[]{}|-";
 

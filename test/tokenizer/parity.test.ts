@@ -49,7 +49,12 @@ function roberta(addPrefixSpace: boolean, trimOffsets: boolean): Definition {
       addedToken(8193, "</s>", { special: true }),
       addedToken(8194, "<mask>", { special: true, lstrip: true }),
     ],
-    pre_tokenizer: { type: "ByteLevel", add_prefix_space: addPrefixSpace, trim_offsets: trimOffsets, use_regex: true },
+    pre_tokenizer: {
+      type: "ByteLevel",
+      add_prefix_space: addPrefixSpace,
+      trim_offsets: trimOffsets,
+      use_regex: true,
+    },
     post_processor: {
       type: "RobertaProcessing",
       cls: ["<s>", 8192],
@@ -81,7 +86,12 @@ describe("parity with the Hugging Face tokenizers", () => {
   const switches = [true, false].flatMap((lowercase) =>
     [true, false].flatMap((clean_text) =>
       [true, false].flatMap((handle_chinese_chars) =>
-        [null, true, false].map((strip_accents) => ({ lowercase, clean_text, handle_chinese_chars, strip_accents })),
+        [null, true, false].map((strip_accents) => ({
+          lowercase,
+          clean_text,
+          handle_chinese_chars,
+          strip_accents,
+        })),
       ),
     ),
   );

@@ -90,7 +90,11 @@ const BATCH = 2000;
  * Compares ids and offsets of many texts, and all the rest of every 16th. Returns how many there were; the first text
  * that differs fails the test with both encodings.
  */
-export async function compareTexts(tokenizer: Tokenizer, reference: Reference, texts: readonly string[]): Promise<number> {
+export async function compareTexts(
+  tokenizer: Tokenizer,
+  reference: Reference,
+  texts: readonly string[],
+): Promise<number> {
   for (let begin = 0; begin < texts.length; begin += BATCH) {
     const batch = texts.slice(begin, begin + BATCH);
     const theirs = await reference.encodeBatch(batch);
