@@ -1,0 +1,168 @@
+// Attention of a few queries of one head over packed keys, over the F32x16 of any instruction set.
+//
+// The scores of a tile of rows stand in the task's scratch, [row][positions]. Every sum runs in an order that
+// depends on the row alone: scores over the head's values, the softmax's total over 16 partial sums, and the
+// output over positions up to the last one the row sees.
+#pragma once
+
+#include <math.h>
+
+#include "kernels/elementary.h"
+#include "kernels/kernels.h"
+
+namespace ggml_transformers {
+
+// A number of rows, groups or vectors, known when compiling.
+template <int n>
+struct Count {
+    static constexpr int value = n;
+};
+
+// The scores of `rows` queries against `groups` groups of 16 keys, times `scale`.
+template <class V, int rows, int groups>
+inline void score_groups(const float* q, int64_t q_stride, const float* keys, int64_t head, V scale,
+                         float* scores, int64_t positions) {
+    V sum[rows][groups];
+    for (int r = 0; r < rows; ++r)
+        for (int g = 0; g < groups; ++g) sum[r][g] = V::zero();
+    for (int64_t d = 0; d < head; ++d) {
+        V key[groups];
+        for (int g = 0; g < groups; ++g) key[g] = V::load(keys + (g * head + d) * key_group);
+        for (int r = 0; r < rows; ++r) {
+            const V value = V::set(q[r * q_stride + d]);
+            for (int g = 0; g < groups; ++g) sum[r][g] = fma(value, key[g], sum[r][g]);
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int g = 0; g < groups; ++g) mul(sum[r][g], scale).store(scores + r * positions + g * key_group);
+}
+
+// Turns the first `visible` scores into softmax weights that still lack the division; returns their sum.
+template <class V>
+inline float exponentiate(float* scores, int64_t visible) {
+    const int64_t whole = visible / key_group * key_group;
+    const int64_t rest = visible - whole;
+    const V log2_e = V::set(1.44269504f);
+
+    const V lowest = V::set(-INFINITY);
+    V most = lowest;
+    for (int64_t i = 0; i < whole; i += key_group) most = max(most, V::load(scores + i));
+    if (rest > 0) most = max(most, keep_first(V::load(scores + whole), rest, lowest));
+    const V largest = V::set(reduce_max(most));
+
+    V total = V::zero();
+    for (int64_t i = 0; i < whole; i += key_group) {
+        const V weight = exp2(mul(sub(V::load(scores + i), largest), log2_e));
+        weight.store(scores + i);
+        total = add(total, weight);
+    }
+    if (rest > 0) {
+        const V weight = exp2(mul(sub(V::load(scores + whole), largest), log2_e));
+        const V seen = keep_first(weight, rest, V::zero());
+        seen.store(scores + whole);
+        total = add(total, seen);
+    }
+    return reduce_add(total);
+}
+
+// 16 * vectors output values of each row: the weighted sum of the values of the positions the row sees. All
+// rows see `common` positions; row r of a causal task sees r more.
+template <class V, int rows, int vectors>
+inline void weigh_values(const float* weights, int64_t positions, int64_t common, bool causal, const float* v,
+                         int64_t v_stride, const float* reciprocals, float* out, int64_t out_stride) {
+    V sum[rows][vectors];
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c) sum[r][c] = V::zero();
+    for (int64_t i = 0; i < common; ++i) {
+        V value[vectors];
+        for (int c = 0; c < vectors; ++c) value[c] = V::load(v + i * v_stride + c * 16);
+        for (int r = 0; r < rows; ++r) {
+            const V weight = V::set(weights[r * positions + i]);
+            for (int c = 0; c < vectors; ++c) sum[r][c] = fma(weight, value[c], sum[r][c]);
+        }
+    }
+    if (causal) {
+        for (int last = 1; last < rows; ++last) {
+            const int64_t i = common + last - 1;
+            for (int r = 0; r < rows; ++r) {
+                if (r < last) continue;
+                const V weight = V::set(weights[r * positions + i]);
+                for (int c = 0; c < vectors; ++c)
+                    sum[r][c] = fma(weight, V::load(v + i * v_stride + c * 16), sum[r][c]);
+            }
+        }
+    }
+    for (int r = 0; r < rows; ++r)
+        for (int c = 0; c < vectors; ++c)
+            mul(sum[r][c], V::set(reciprocals[r])).store(out + r * out_stride + c * 16);
+}
+
+template <class V, int rows>
+inline void attend_rows(const AttentionTask& task, int64_t row, int64_t positions) {
+    const float* q = task.q + row * task.q_stride;
+    float* out = task.out + row * task.out_stride;
+    const int64_t common = task.visible + (task.causal ? row : 0);
+    const int64_t groups = positions / key_group;
+    const V scale = V::set(task.scale);
+
+    // Fewer rows take more groups at a time, so that enough sums are in flight to hide the latency.
+    constexpr int budget = row_tile * V::groups;
+    constexpr int together = budget / rows > 8 ? 8 : budget / rows;
+    int64_t g = 0;
+    const auto score = [&](auto count) {
+        score_groups<V, rows, decltype(count)::value>(q, task.q_stride, task.keys + g * task.head * key_group,
+                                                      task.head, scale, task.scratch + g * key_group,
+                                                      positions);
+        g += decltype(count)::value;
+    };
+    while (g + together <= groups) score(Count<together>{});
+    while (g < groups) score(Count<1>{});
+
+    float reciprocals[rows];
+    for (int r = 0; r < rows; ++r)
+        reciprocals[r] = 1.0f / exponentiate<V>(task.scratch + r * positions, common + (task.causal ? r : 0));
+
+    int64_t c = 0;
+    const auto weigh = [&](auto count) {
+        weigh_values<V, rows, decltype(count)::value>(task.scratch, positions, common, task.causal,
+                                                      task.v + c, task.v_stride, reciprocals, out + c,
+                                                      task.out_stride);
+        c += 16 * decltype(count)::value;
+    };
+    while (c + 16 * V::vectors <= task.head) weigh(Count<V::vectors>{});
+    if constexpr (V::vectors > 2) {
+        if (c + 32 <= task.head) weigh(Count<2>{});
+    }
+    while (c < task.head) weigh(Count<1>{});
+}
+
+template <class V>
+void attention(const AttentionTask& task) {
+    for (int64_t row = 0; row < task.rows; row += row_tile) {
+        const int64_t last = task.rows - row < row_tile ? task.rows : row + row_tile;
+        const int64_t seen = task.visible + (task.causal ? last - 1 : 0);
+        const int64_t positions = (seen + key_group - 1) / key_group * key_group;
+        switch (last - row) {
+            case 1:
+                attend_rows<V, 1>(task, row, positions);
+                break;
+            case 2:
+                attend_rows<V, 2>(task, row, positions);
+                break;
+            case 3:
+                attend_rows<V, 3>(task, row, positions);
+                break;
+            case 4:
+                attend_rows<V, 4>(task, row, positions);
+                break;
+            case 5:
+                attend_rows<V, 5>(task, row, positions);
+                break;
+            default:
+                attend_rows<V, 6>(task, row, positions);
+                break;
+        }
+    }
+}
+
+}  // namespace ggml_transformers

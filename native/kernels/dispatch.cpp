@@ -1,0 +1,69 @@
+// Which instruction set's kernels run: the only place that decides.
+#include <cstdlib>
+
+#include "engine/cpu_check.h"
+#include "engine/error.h"
+#include "kernels/tables.h"
+
+namespace ggml_transformers {
+
+namespace {
+
+bool same_name(const std::string& a, const char* b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    size_t i = 0;
+    for (; i < a.size() && b[i] != '\0'; ++i)
+        if (lower(a[i]) != lower(b[i])) return false;
+    return i == a.size() && b[i] == '\0';
+}
+
+std::vector<const Kernels*> detect() {
+    std::vector<const Kernels*> found;
+#if defined(__x86_64__) || defined(_M_X64)
+    const std::vector<std::string> features = cpu_features();
+    const auto has = [&features](const char* name) {
+        for (const std::string& feature : features)
+            if (feature == name) return true;
+        return false;
+    };
+    const bool avx2 = has("AVX2") && has("FMA") && has("F16C");
+    if (avx2 && has("AVX512-VNNI")) found.push_back(&avx512::table);
+    if (avx2) found.push_back(&avx2::table);
+#endif
+    found.push_back(&scalar::table);
+    return found;
+}
+
+const Kernels& choose() {
+    const char* forced = std::getenv("GGML_TRANSFORMERS_ISA");
+    if (!forced || !*forced) return *available_kernels().front();
+    if (const Kernels* found = find_kernels(forced)) return *found;
+    std::string names;
+    for (const Kernels* each : available_kernels())
+        names += (names.empty() ? "" : ", ") + std::string(each->isa);
+    throw Error(ErrorCode::Unsupported,
+                "Expected the name of an instruction set of this processor (" + names +
+                    ") for the environment variable GGML_TRANSFORMERS_ISA but received " + forced +
+                    " of type string")
+        .with("GGML_TRANSFORMERS_ISA", forced);
+}
+
+}  // namespace
+
+std::vector<const Kernels*> available_kernels() {
+    static const std::vector<const Kernels*> found = detect();
+    return found;
+}
+
+const Kernels* find_kernels(const std::string& isa) {
+    for (const Kernels* each : available_kernels())
+        if (same_name(isa, each->isa)) return each;
+    return nullptr;
+}
+
+const Kernels& kernels() {
+    static const Kernels& chosen = choose();
+    return chosen;
+}
+
+}  // namespace ggml_transformers

@@ -1,0 +1,79 @@
+// What happens to a tile of products before it is stored, over the F32x16 of any instruction set.
+#pragma once
+
+#include "kernels/elementary.h"
+#include "kernels/kernels.h"
+
+namespace ggml_transformers {
+
+template <FusedActivation activation, class V>
+inline V activate(V x) {
+    if constexpr (activation == FusedActivation::Gelu) return gelu(x);
+    if constexpr (activation == FusedActivation::GeluTanh) return gelu_tanh(x);
+    if constexpr (activation == FusedActivation::Relu) return max(V::zero(), x);
+    if constexpr (activation == FusedActivation::Silu) return silu(x);
+    if constexpr (activation == FusedActivation::Tanh) return tanh(x);
+    return x;
+}
+
+template <FusedActivation activation, class V>
+inline void finish_rows(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+                        const Epilogue& epilogue) {
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t out_at = (row + r) * epilogue.out_stride + column;
+        const int64_t residual_at = (row + r) * epilogue.residual_stride + column;
+        for (int64_t c = 0; c < columns; c += 16) {
+            const int64_t count = columns - c;
+            const bool whole = count >= 16;
+            const float* product = tile + r * panel_columns + c;
+            V x = whole ? V::load(product) : V::load_first(product, count);
+            if (epilogue.bias) {
+                const float* bias = epilogue.bias + column + c;
+                x = add(x, whole ? V::load(bias) : V::load_first(bias, count));
+            }
+            x = activate<activation>(x);
+            if (epilogue.residual) {
+                const float* residual = epilogue.residual + residual_at + c;
+                x = add(x, whole ? V::load(residual) : V::load_first(residual, count));
+            }
+            if (whole)
+                x.store(epilogue.out + out_at + c);
+            else
+                x.store_first(epilogue.out + out_at + c, count);
+        }
+    }
+}
+
+// Finishes and stores a tile [rows][32] of products, of which `columns` exist, for the output at (row,
+// column).
+template <class V>
+inline void finish_tile(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+                        const Epilogue& epilogue) {
+    switch (epilogue.activation) {
+        case FusedActivation::None:
+            return finish_rows<FusedActivation::None, V>(tile, rows, row, column, columns, epilogue);
+        case FusedActivation::Gelu:
+            return finish_rows<FusedActivation::Gelu, V>(tile, rows, row, column, columns, epilogue);
+        case FusedActivation::GeluTanh:
+            return finish_rows<FusedActivation::GeluTanh, V>(tile, rows, row, column, columns, epilogue);
+        case FusedActivation::Relu:
+            return finish_rows<FusedActivation::Relu, V>(tile, rows, row, column, columns, epilogue);
+        case FusedActivation::Silu:
+            return finish_rows<FusedActivation::Silu, V>(tile, rows, row, column, columns, epilogue);
+        case FusedActivation::Tanh:
+            return finish_rows<FusedActivation::Tanh, V>(tile, rows, row, column, columns, epilogue);
+    }
+}
+
+// The same for one row of any width, in place.
+template <class V>
+void finish_row(float* y, int64_t n, const float* bias, FusedActivation activation, const float* residual) {
+    Epilogue epilogue;
+    epilogue.bias = bias;
+    epilogue.activation = activation;
+    epilogue.residual = residual;
+    epilogue.out = y;
+    finish_tile<V>(y, 1, 0, 0, n, epilogue);
+}
+
+}  // namespace ggml_transformers

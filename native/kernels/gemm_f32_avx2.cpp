@@ -1,0 +1,54 @@
+// F32 weights times F32 activations: tiles of 6 rows and 16 columns.
+#include "kernels/epilogue.h"
+#include "kernels/simd_avx2.h"
+#include "kernels/tables.h"
+
+namespace ggml_transformers::avx2 {
+
+namespace {
+
+template <int rows>
+void multiply_tile(const float* panel, int64_t k, const float* x, int64_t x_stride, float* tile) {
+    __m256 total[rows][2];
+    for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
+    for (int64_t i = 0; i < k; ++i, panel += panel_columns) {
+        const __m256 left = _mm256_load_ps(panel);
+        const __m256 right = _mm256_load_ps(panel + 8);
+        for (int r = 0; r < rows; ++r) {
+            const __m256 value = _mm256_set1_ps(x[r * x_stride + i]);
+            total[r][0] = _mm256_fmadd_ps(value, left, total[r][0]);
+            total[r][1] = _mm256_fmadd_ps(value, right, total[r][1]);
+        }
+    }
+    for (int r = 0; r < rows; ++r) {
+        _mm256_store_ps(tile + r * 32, total[r][0]);
+        _mm256_store_ps(tile + r * 32 + 8, total[r][1]);
+    }
+}
+
+using MultiplyTile = void (*)(const float*, int64_t, const float*, int64_t, float*);
+constexpr MultiplyTile multiply_tiles[] = {
+    nullptr,          multiply_tile<1>, multiply_tile<2>, multiply_tile<3>,
+    multiply_tile<4>, multiply_tile<5>, multiply_tile<6>,
+};
+
+}  // namespace
+
+void gemm_f32(const PackedF32& weights, const float* x, int64_t x_stride, int64_t row_begin, int64_t row_end,
+              int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue) {
+    alignas(64) float tile[row_tile * panel_columns];
+    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
+        const float* data = weights.data + panel * weights.k * panel_columns;
+        const int64_t column = panel * panel_columns;
+        const int64_t columns = weights.n - column < panel_columns ? weights.n - column : panel_columns;
+        for (int64_t row = row_begin; row < row_end; row += row_tile) {
+            const int64_t count = row_end - row < row_tile ? row_end - row : row_tile;
+            const float* values = x + row * x_stride;
+            multiply_tiles[count](data, weights.k, values, x_stride, tile);
+            multiply_tiles[count](data + 16, weights.k, values, x_stride, tile + 16);
+            finish_tile<F32x16>(tile, count, row, column, columns, epilogue);
+        }
+    }
+}
+
+}  // namespace ggml_transformers::avx2

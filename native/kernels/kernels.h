@@ -1,0 +1,129 @@
+// The fused CPU kernels: one table of functions for each instruction set, chosen once (dispatch.cpp).
+//
+// Every kernel works on rows that belong to one token and gives each row the same bits whatever rows stand
+// beside it, however the work was cut and whoever ran it: sums run in an order that depends on the row alone.
+// `kernels_scalar.cpp` defines what is correct.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ggml_transformers {
+
+constexpr int64_t panel_columns = 32;  // output columns that a panel of packed weights holds
+constexpr int64_t quant_block = 32;    // values along K that share a scale, as in Q8_0
+constexpr int64_t key_group = 16;      // positions that a group of packed keys holds
+
+// Weights [N, K] of Q8_0, packed panel by panel. K is a multiple of 32; columns beyond N are zero.
+// A panel holds its K / 32 blocks one after the other. A block is
+//   uint8_t values[8][32][4]   k in groups of four, then column, then k within the group; biased: value + 128
+//   uint16_t scales[32]        half precision, per column
+// which is exactly the size of the Q8_0 blocks it came from.
+struct PackedQ8 {
+    int64_t k = 0;
+    int64_t n = 0;
+    const uint8_t* data = nullptr;  // 64-byte aligned
+
+    static constexpr int64_t block_bytes = 8 * 32 * 4 + 32 * 2;
+    int64_t panels() const { return (n + panel_columns - 1) / panel_columns; }
+    int64_t panel_bytes() const { return k / quant_block * block_bytes; }
+};
+
+// Weights [N, K] of F32, packed panel by panel: float values[K][32]. Columns beyond N are zero.
+struct PackedF32 {
+    int64_t k = 0;
+    int64_t n = 0;
+    const float* data = nullptr;  // 64-byte aligned
+
+    int64_t panels() const { return (n + panel_columns - 1) / panel_columns; }
+};
+
+// Activations [T, K] in 8 bits: value = scale * q, a scale for each row and 32-block, q in [-127, 127].
+struct QuantizedRows {
+    int8_t* q = nullptr;      // [T, K]
+    float* scales = nullptr;  // [T, K / 32]
+    int32_t* sums = nullptr;  // [T, K / 32]: -128 times the block's sum of q, which undoes the weights' bias
+};
+
+enum class FusedActivation : uint8_t { None, Gelu, GeluTanh, Relu, Silu, Tanh };
+
+// What happens to a product before it is stored: y = activation(product + bias) + residual.
+struct Epilogue {
+    const float* bias = nullptr;  // [N], or null
+    FusedActivation activation = FusedActivation::None;
+    const float* residual = nullptr;  // [T, N] with row stride `residual_stride`, or null
+    int64_t residual_stride = 0;
+    float* out = nullptr;  // [T, N] with row stride `out_stride`
+    int64_t out_stride = 0;
+};
+
+// Attention of some queries of one head over the packed keys and the values of its sequence.
+// Query i of the task sees the first `visible + i` positions when `causal`, else the first `visible`.
+struct AttentionTask {
+    const float* q = nullptr;  // [rows, D] with row stride `q_stride`
+    int64_t q_stride = 0;
+    // [groups of 16 positions][D][16]: a group's positions lie side by side. Positions beyond the sequence
+    // are zero.
+    const float* keys = nullptr;
+    const float* v = nullptr;  // [positions, D] with row stride `v_stride`
+    int64_t v_stride = 0;
+    int64_t head = 0;  // D, a multiple of 16
+    int64_t rows = 0;
+    int64_t visible = 0;
+    bool causal = false;
+    float scale = 1.0f;
+    float* out = nullptr;  // [rows, D] with row stride `out_stride`; may be `q` itself
+    int64_t out_stride = 0;
+    float* scratch = nullptr;  // attention_scratch(positions) floats, 64-byte aligned
+};
+
+// Rows a kernel handles together; tasks are cut at multiples of it for speed, not for correctness.
+constexpr int64_t row_tile = 6;
+
+// Floats of scratch an attention task over that many positions needs.
+constexpr int64_t attention_scratch(int64_t positions) {
+    return row_tile * ((positions + key_group - 1) / key_group * key_group);
+}
+
+struct Kernels {
+    const char* isa;  // "scalar", "AVX2", "AVX512-VNNI", ...
+
+    // Quantizes row x [K]: round to nearest even of x / scale, scale = max |x| / 127 of the block (0 for a
+    // zero block).
+    void (*quantize_row)(const float* x, int64_t k, int8_t* q, float* scales, int32_t* sums);
+
+    // Rows [row_begin, row_end) times the columns of panels [panel_begin, panel_end). For each output
+    // element: per 32-block an exact integer dot product, times weight scale, times activation scale, added
+    // in order of K.
+    void (*gemm_q8)(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_begin, int64_t row_end,
+                    int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue);
+
+    // The same for F32: `x` [T, K] with row stride `x_stride`; fused multiply-adds in order of K.
+    void (*gemm_f32)(const PackedF32& weights, const float* x, int64_t x_stride, int64_t row_begin,
+                     int64_t row_end, int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue);
+
+    // out = (x + residual - mean) / sqrt(variance + epsilon) * weight + bias over [H]; `residual` may be
+    // null, `out` may be `x`.
+    void (*norm_row)(const float* x, const float* residual, const float* weight, const float* bias,
+                     float epsilon, int64_t hidden, float* out);
+
+    // y = activation(y + bias) + residual over [n], in place; `bias` and `residual` may be null.
+    void (*finish_row)(float* y, int64_t n, const float* bias, FusedActivation activation,
+                       const float* residual);
+
+    // Softmax(q k^T * scale) v for one task.
+    void (*attention)(const AttentionTask& task);
+};
+
+// The kernels in use: the best this processor runs, or the one forced by name through `force_kernels` or the
+// environment variable GGML_TRANSFORMERS_ISA.
+const Kernels& kernels();
+
+// All that run on this processor, best first; the scalar reference is last.
+std::vector<const Kernels*> available_kernels();
+
+// The one of that name among those available, or null.
+const Kernels* find_kernels(const std::string& isa);
+
+}  // namespace ggml_transformers

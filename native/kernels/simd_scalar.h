@@ -1,0 +1,133 @@
+// Sixteen floats as plain C++: what the vector wrappers of the other instruction sets must do, lane by lane.
+#pragma once
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+namespace ggml_transformers::scalar {
+
+// A vector of 16 floats. Every operation rounds each lane once, to nearest even, in every instruction set.
+struct F32x16 {
+    static constexpr int groups = 1;   // score groups of a full row tile that fit the registers
+    static constexpr int vectors = 4;  // output vectors of a full row tile that fit the registers
+
+    float lane[16];
+
+    static F32x16 zero() { return set(0.0f); }
+    static F32x16 set(float x) {
+        return map([x](int) { return x; });
+    }
+    static F32x16 load(const float* p) {
+        return map([p](int i) { return p[i]; });
+    }
+    // The first `n` values; zero in the other lanes.
+    static F32x16 load_first(const float* p, int64_t n) {
+        return map([p, n](int i) { return i < n ? p[i] : 0.0f; });
+    }
+    void store(float* p) const { memcpy(p, lane, sizeof(lane)); }
+    void store_first(float* p, int64_t n) const {
+        for (int i = 0; i < n; ++i) p[i] = lane[i];
+    }
+
+    template <class Lane>
+    static F32x16 map(Lane f) {
+        F32x16 r;
+        for (int i = 0; i < 16; ++i) r.lane[i] = f(i);
+        return r;
+    }
+};
+
+inline F32x16 add(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] + b.lane[i]; });
+}
+inline F32x16 sub(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] - b.lane[i]; });
+}
+inline F32x16 mul(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] * b.lane[i]; });
+}
+inline F32x16 div(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] / b.lane[i]; });
+}
+// a * b + c, rounded once.
+inline F32x16 fma(F32x16 a, F32x16 b, F32x16 c) {
+    return F32x16::map([&](int i) { return fmaf(a.lane[i], b.lane[i], c.lane[i]); });
+}
+// c - a * b, rounded once.
+inline F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+    return F32x16::map([&](int i) { return fmaf(-a.lane[i], b.lane[i], c.lane[i]); });
+}
+// The second operand where either is not a number, as the processors' instructions have it.
+inline F32x16 max(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline F32x16 min(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+}
+inline F32x16 abs(F32x16 a) {
+    return F32x16::map([&](int i) { return fabsf(a.lane[i]); });
+}
+// To the nearest whole number, ties to even.
+inline F32x16 round(F32x16 a) {
+    return F32x16::map([&](int i) { return nearbyintf(a.lane[i]); });
+}
+// The sign of `from` on the magnitude of `a`.
+inline F32x16 copy_sign(F32x16 a, F32x16 from) {
+    return F32x16::map([&](int i) { return copysignf(a.lane[i], from.lane[i]); });
+}
+// a < b ? yes : no
+inline F32x16 select_less(F32x16 a, F32x16 b, F32x16 yes, F32x16 no) {
+    return F32x16::map([&](int i) { return a.lane[i] < b.lane[i] ? yes.lane[i] : no.lane[i]; });
+}
+// `a` in the first n lanes, `other` in the rest.
+inline F32x16 keep_first(F32x16 a, int64_t n, F32x16 other) {
+    return F32x16::map([&](int i) { return i < n ? a.lane[i] : other.lane[i]; });
+}
+// a * 2^n for whole n in [-250, 250], rounded once; a is in [0.5, 2]. Not a number if both are not.
+inline F32x16 scale_by_power(F32x16 a, F32x16 n) {
+    return F32x16::map(
+        [&](int i) { return isnan(n.lane[i]) ? a.lane[i] : ldexpf(a.lane[i], static_cast<int>(n.lane[i])); });
+}
+
+// The sum in a fixed order: halves, quarters, eighths, pairs.
+inline float reduce_add(F32x16 a) {
+    for (int width = 8; width >= 1; width /= 2)
+        for (int i = 0; i < width; ++i) a.lane[i] += a.lane[i + width];
+    return a.lane[0];
+}
+inline float reduce_max(F32x16 a) {
+    for (int width = 8; width >= 1; width /= 2)
+        for (int i = 0; i < width; ++i)
+            a.lane[i] = a.lane[i] > a.lane[i + width] ? a.lane[i] : a.lane[i + width];
+    return a.lane[0];
+}
+
+// The largest magnitude of 32 values; not a number if any is not.
+inline float largest_magnitude(F32x16 a, F32x16 b) {
+    // Without their sign, floats order as integers do, with infinity and then NaN at the top.
+    uint32_t largest = 0;
+    for (const F32x16* v : {&a, &b}) {
+        for (int i = 0; i < 16; ++i) {
+            uint32_t bits;
+            memcpy(&bits, &v->lane[i], sizeof(bits));
+            bits &= 0x7fffffffu;
+            if (bits > largest) largest = bits;
+        }
+    }
+    float result;
+    memcpy(&result, &largest, sizeof(result));
+    return result;
+}
+// Stores whole numbers in [-127, 127] as 32 bytes and returns their sum.
+inline int32_t store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+    int32_t sum = 0;
+    for (int i = 0; i < 16; ++i) {
+        out[i] = static_cast<int8_t>(a.lane[i]);
+        out[16 + i] = static_cast<int8_t>(b.lane[i]);
+        sum += out[i] + out[16 + i];
+    }
+    return sum;
+}
+
+}  // namespace ggml_transformers::scalar
