@@ -2,6 +2,7 @@
  * A call over many inputs: tokenized in windows, cut into batches of bounded size, two of them in the engine's
  * queue at a time so that tokenization and computation overlap.
  */
+import { onAbort } from "./abort.js";
 import { AbortError } from "./errors.js";
 import type { Progress } from "./inputs.js";
 
@@ -47,8 +48,7 @@ export async function runBatches<S extends Sequence, R>(
   const { signal, onProgress } = options;
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   const stop = new AbortController();
-  const onAbort = () => stop.abort(signal!.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
+  const forget = onAbort(signal, () => stop.abort(signal!.reason));
 
   const results = Array.from<R>({ length: job.total });
   let done = 0;
@@ -83,7 +83,7 @@ export async function runBatches<S extends Sequence, R>(
     fail(error);
   }
   await Promise.all(inFlight);
-  signal?.removeEventListener("abort", onAbort);
+  forget();
   if (failure) throw failure.error;
   return results;
 }

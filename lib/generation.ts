@@ -1,5 +1,6 @@
 /** One generation: from checked options to the tokens, the text and the timings. */
 import type { GeneratorCore } from "./generator.js";
+import { onAbort } from "./abort.js";
 import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
 import { runTask, type GenerateResult } from "./native.js";
 import {
@@ -191,10 +192,8 @@ export async function runGeneration(
 ): Promise<Generation> {
   const ids = await promptIds(core, prompt, plan.signal);
   const run = new GenerationRun(core, plan, onChunk);
-  const stops = [plan.signal, leave].filter((each) => each !== undefined);
-  const onStop = () => run.cancel();
-  for (const each of stops) each.addEventListener("abort", onStop, { once: true });
-  if (stops.some(({ aborted }) => aborted)) run.cancel();
+  const forget = [plan.signal, leave].map((each) => onAbort(each, () => run.cancel()));
+  if (plan.signal?.aborted || leave?.aborted) run.cancel();
   try {
     const result = await run.start(ids);
     if (plan.signal?.aborted && result === undefined) {
@@ -202,7 +201,7 @@ export async function runGeneration(
     }
     return run.finish(ids.length, result);
   } finally {
-    for (const each of stops) each.removeEventListener("abort", onStop);
+    for (const each of forget) each();
   }
 }
 

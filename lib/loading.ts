@@ -1,4 +1,5 @@
 /** What loading has in common for every kind of model. */
+import { onAbort } from "./abort.js";
 import { AbortError, UnsupportedError } from "./errors.js";
 import { resolveDevice } from "./devices.js";
 import { openModelFile, type DecoderFile, type EncoderFile, type ModelFile } from "./model-file.js";
@@ -99,8 +100,7 @@ async function loadParts(
   options: LoadOptions,
 ): Promise<{ model: NativeModel; tokenizer: Tokenizer }> {
   const stop = new AbortController();
-  const onAbort = () => stop.abort(options.signal!.reason);
-  options.signal?.addEventListener("abort", onAbort, { once: true });
+  const forget = onAbort(options.signal, () => stop.abort(options.signal!.reason));
   let failure: { error: unknown } | undefined;
   const fail = (error: unknown) => {
     failure ??= { error };
@@ -110,7 +110,7 @@ async function loadParts(
     loadWeights(file, options, stop.signal, fail).catch(fail),
     Tokenizer.fromGguf(file.metadata, { signal: stop.signal }).catch(fail),
   ]);
-  options.signal?.removeEventListener("abort", onAbort);
+  forget();
   if (model && tokenizer && !failure) return { model, tokenizer };
   await model?.dispose();
   throw failure!.error;

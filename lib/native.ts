@@ -4,6 +4,7 @@
  * Shapes use the symbols of the documentation: `B` sequences, `S` tokens of one sequence, `T` tokens of a
  * ragged batch (the sequences end to end, no padding), `H` hidden, `A` heads, `L` layers, `V` vocabulary.
  */
+import { onAbort } from "./abort.js";
 import {
   AbortError,
   DeviceError,
@@ -286,14 +287,13 @@ export async function runTask<T>(start: () => NativeTask<T>, signal?: AbortSigna
   } catch (error) {
     throw fromNativeError(error);
   }
-  const cancel = () => task.cancel();
-  signal?.addEventListener("abort", cancel, { once: true });
+  const forget = onAbort(signal, () => task.cancel());
   try {
     return await task.promise;
   } catch (error) {
     const typed = fromNativeError(error);
     throw typed instanceof AbortError && signal ? new AbortError(undefined, { cause: signal.reason }) : typed;
   } finally {
-    signal?.removeEventListener("abort", cancel);
+    forget();
   }
 }

@@ -8,8 +8,8 @@ describe("wrong arguments are named", () => {
   let encoder: Encoder;
   let generator: Generator;
   beforeAll(async () => {
-    encoder = await Encoder.load("mini-bert");
-    generator = await Generator.load("mini-gpt2");
+    encoder = await Encoder.load("mini-bert", { threads: 1 });
+    generator = await Generator.load("mini-gpt2", { threads: 1 });
   });
   afterAll(async () => {
     await encoder.dispose();

@@ -12,7 +12,7 @@ const LONG_TEXT = "the whale and the sea ".repeat(60);
 describe("embed", () => {
   let encoder: Encoder;
   beforeAll(async () => {
-    encoder = await Encoder.load("mini-embed");
+    encoder = await Encoder.load("mini-embed", { threads: 1 });
   });
   afterAll(() => encoder.dispose());
 
@@ -220,7 +220,7 @@ describe("embed with prompts", () => {
 describe("encode", () => {
   let encoder: Encoder;
   beforeAll(async () => {
-    encoder = await Encoder.load("mini-bert");
+    encoder = await Encoder.load("mini-bert", { threads: 1 });
   });
   afterAll(() => encoder.dispose());
 

@@ -7,7 +7,7 @@ const TEXT = "The president of the united [MASK] spoke to the congress.";
 describe("fillMask", () => {
   let encoder: Encoder;
   beforeAll(async () => {
-    encoder = await Encoder.load("mini-bert");
+    encoder = await Encoder.load("mini-bert", { threads: 1 });
   });
   afterAll(() => encoder.dispose());
 
@@ -101,7 +101,7 @@ describe("fillMask", () => {
   });
 
   it("needs the head", async () => {
-    const embedder = await Encoder.load("mini-embed");
+    const embedder = await Encoder.load("mini-embed", { threads: 1 });
     await expect(embedder.fillMask(TEXT)).rejects.toMatchObject({
       code: "UNSUPPORTED",
       details: { head: "mlm" },
@@ -113,7 +113,7 @@ describe("fillMask", () => {
 describe("nextSentence", () => {
   let encoder: Encoder;
   beforeAll(async () => {
-    encoder = await Encoder.load("mini-bert");
+    encoder = await Encoder.load("mini-bert", { threads: 1 });
   });
   afterAll(() => encoder.dispose());
 
