@@ -1,0 +1,52 @@
+// Medians of interleaved runs, and the machine they were measured on.
+import os from "node:os";
+import { setTimeout as pause } from "node:timers/promises";
+
+/** Some engines' threads spin for a while after their last work: they must not slow the next engine down. */
+const REST_MS = 300;
+
+/**
+ * Runs `work(engine)`, which returns a number, for every engine in turn, `rounds` times after one to warm up.
+ * Returns the medians, by the engines' names.
+ */
+export async function interleaved(engines, rounds, work) {
+  const samples = new Map(engines.map((engine) => [engine.name, []]));
+  for (let round = -1; round < rounds; round++) {
+    for (const engine of engines) {
+      await pause(REST_MS);
+      const value = await work(engine);
+      if (round >= 0) samples.get(engine.name).push(value);
+    }
+  }
+  return Object.fromEntries([...samples].map(([name, values]) => [name, median(values)]));
+}
+
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Seconds that `work` takes. */
+export async function seconds(work) {
+  const begin = performance.now();
+  await work();
+  return (performance.now() - begin) / 1000;
+}
+
+/** The least cosine of two lists of unit vectors. */
+export function leastCosine(a, b) {
+  return Math.min(...a.map((vector, i) => vector.reduce((sum, value, j) => sum + value * b[i][j], 0)));
+}
+
+export function hardware() {
+  const [cpu] = os.cpus();
+  return {
+    cpu: cpu.model,
+    cores: os.cpus().length,
+    memoryGB: Math.round(os.totalmem() / 2 ** 30),
+    platform: `${os.platform()} ${os.arch()}`,
+    node: process.version,
+    loadBefore: os.loadavg()[0],
+  };
+}
