@@ -3,7 +3,7 @@ import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { join, resolve } from "node:path";
 
 export const ROOT = resolve(__dirname, "..", "..");
-const MAIN = join(ROOT, "dist", "cli", "main.js");
+export const MAIN = join(ROOT, "dist", "cli", "main.js");
 
 export interface CliResult {
   /** Exit code, or the name of the signal that killed the process. */

@@ -1,4 +1,5 @@
 /** Ctrl-C, and readers that go away. */
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
@@ -7,7 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { convert } from "../../lib/convert/index.js";
 import { writeRandomBert } from "../support/random-models.js";
 import { requireBuilt } from "./built.js";
-import { cli, startCli } from "./run-cli.js";
+import { cli, MAIN, startCli } from "./run-cli.js";
+
+/** util-linux has it: runs a command on a terminal of its own. */
+const hasScript =
+  process.platform === "linux" && spawnSync("script", ["--version"], { encoding: "utf8" }).status === 0;
 
 let folder: string;
 let checkpoint: string;
@@ -100,5 +105,18 @@ describe("progress", () => {
     const { exit, stderr } = await cli(["convert", checkpoint, join(target, "out.gguf"), "--type", "Q5_K"]);
     expect([exit, stderr]).toEqual([0, ""]);
     expect(await readdir(target)).toEqual(["out.gguf"]);
+  });
+
+  it.skipIf(!hasScript)("is shown on a terminal, and leaves it as it was", async () => {
+    const target = await mkdtemp(join(folder, "target-"));
+    const command = [process.execPath, MAIN, "convert", checkpoint, "out.gguf", "--type", "Q4_K"]
+      .map((word) => `'${word}'`)
+      .join(" ");
+    const { stdout } = spawnSync("script", ["-qec", command, "/dev/null"], { cwd: target, encoding: "utf8" });
+    expect(stdout).toMatch(/Converting .*\d+%.*blk\.\d/s);
+    expect(stdout).toContain("out.gguf: bert, ");
+    // The cursor that the bar hid is there again, and the bar's line is cleared before the result is printed.
+    expect(stdout.lastIndexOf("\u001b[?25h")).toBeGreaterThan(stdout.lastIndexOf("\u001b[?25l"));
+    expect(stdout.lastIndexOf("\u001b[2K")).toBeGreaterThan(stdout.lastIndexOf("%"));
   });
 });
