@@ -88,6 +88,8 @@ export interface NativeLoadOptions {
   threads: number;
   /** Refuse the model when it needs more than this many bytes; 0 means what the machine has available. */
   maxMemory: number;
+  /** On the CPU, run GGML's plain operations instead of the fused ones: the correctness baseline. */
+  generic?: boolean;
 }
 
 /** Work in flight. `cancel` makes the promise reject with an abort as soon as the engine notices; idempotent. */

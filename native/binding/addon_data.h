@@ -15,7 +15,7 @@
 namespace ggml_transformers {
 
 class AddonData {
-public:
+ public:
     using EngineId = uint64_t;
 
     explicit AddonData(Napi::Env env) : dispatcher(std::make_shared<Dispatcher>(env)) {}
@@ -47,7 +47,7 @@ public:
     std::map<EngineId, Entry> engines;
     EngineId next_engine = 1;
 
-private:
+ private:
     std::unique_ptr<WorkerPool> workers_;
 };
 

@@ -81,7 +81,8 @@ TensorEntry to_tensor_entry(const Napi::Value& value) {
     TensorEntry entry;
     entry.name = to_text(get(object, "name"), "tensors[].name");
     entry.type = to_text(get(object, "type"), "tensors[].type");
-    entry.offset = static_cast<uint64_t>(to_integer(get(object, "offset"), "tensors[].offset", 0, largest_exact));
+    entry.offset =
+        static_cast<uint64_t>(to_integer(get(object, "offset"), "tensors[].offset", 0, largest_exact));
     const Napi::Value shape = get(object, "shape");
     if (!shape.IsArray()) throw wrong("an array", "tensors[].shape");
     const Napi::Array extents = shape.As<Napi::Array>();
@@ -126,9 +127,10 @@ LoadOptions to_load_options(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "options");
     LoadOptions options;
     options.device = to_text(get(object, "device"), "device");
-    options.threads = static_cast<int>(to_integer(get(object, "threads"), "threads", 0, 512));
+    options.threads = static_cast<int>(to_integer(get(object, "threads"), "threads", 0, 1024));
     options.max_memory =
         static_cast<uint64_t>(to_integer(get(object, "maxMemory"), "maxMemory", 0, largest_exact));
+    options.generic = flag(object, "generic");
     return options;
 }
 
@@ -161,7 +163,8 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     const Napi::Object sampling = to_object(get(object, "sampling"), "sampling");
     SamplingOptions& s = request.sampling;
     s.temperature = to_number(get(sampling, "temperature"), "temperature");
-    if (!(s.temperature >= 0.0) || std::isinf(s.temperature)) throw wrong("a number of at least 0", "temperature");
+    if (!(s.temperature >= 0.0) || std::isinf(s.temperature))
+        throw wrong("a number of at least 0", "temperature");
     s.top_k = static_cast<int32_t>(to_integer(get(sampling, "topK"), "topK", 0, largest_int32));
     s.top_p = to_number(get(sampling, "topP"), "topP");
     if (!(s.top_p > 0.0) || !(s.top_p <= 1.0)) throw wrong("a number above 0 and at most 1", "topP");

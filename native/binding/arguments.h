@@ -1,5 +1,5 @@
-// JavaScript values as C++ ones. A wrong type throws Error(InvalidArgument) that names the argument; nothing is
-// trusted because TypeScript checked it already.
+// JavaScript values as C++ ones. A wrong type throws Error(InvalidArgument) that names the argument; nothing
+// is trusted because TypeScript checked it already.
 #pragma once
 
 #include <napi.h>

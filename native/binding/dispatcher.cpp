@@ -13,15 +13,13 @@ constexpr int posts_per_turn = 64;
 
 Dispatcher::Dispatcher(Napi::Env env) {
     const napi_status status =
-        napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "ggml-transformers"), 0, 1,
-                                        nullptr, nullptr, this, call_js, &function_);
+        napi_create_threadsafe_function(env, nullptr, nullptr, Napi::String::New(env, "ggml-transformers"), 0,
+                                        1, nullptr, nullptr, this, call_js, &function_);
     if (status != napi_ok) throw Error(ErrorCode::Internal, "Node refused a thread-safe function");
     napi_unref_threadsafe_function(env, function_);
 }
 
-Dispatcher::~Dispatcher() {
-    close();
-}
+Dispatcher::~Dispatcher() { close(); }
 
 void Dispatcher::post(Work work) {
     const std::lock_guard lock(mutex_);
@@ -42,8 +40,8 @@ void Dispatcher::drain(Napi::Env env) {
             const std::lock_guard lock(mutex_);
             if (queue_.empty()) return;
             work = std::move(queue_.front());
-            // The front keeps its place until the queue is known to be empty or another call is made: `post` makes
-            // one only when it finds the queue empty.
+            // The front keeps its place until the queue is known to be empty or another call is made: `post`
+            // makes one only when it finds the queue empty.
             queue_.front() = nullptr;
         }
         const Napi::HandleScope scope(env);
@@ -125,9 +123,7 @@ void Dispatcher::event(Napi::Env env, TaskId id, const std::vector<double>& argu
     erase(env, id);
 }
 
-void Dispatcher::forget(Napi::Env env, TaskId id) {
-    erase(env, id);
-}
+void Dispatcher::forget(Napi::Env env, TaskId id) { erase(env, id); }
 
 void Dispatcher::erase(Napi::Env env, TaskId id) {
     if (tasks_.erase(id) == 0) return;

@@ -17,7 +17,7 @@
 namespace ggml_transformers {
 
 class Dispatcher {
-public:
+ public:
     using Work = std::function<void(Napi::Env, Dispatcher&)>;
     using TaskId = uint64_t;
 
@@ -55,13 +55,14 @@ public:
                 if (const auto* error = std::get_if<Error>(shared.get())) {
                     dispatcher.reject(env, id, *error);
                 } else {
-                    dispatcher.resolve(env, id, [&](Napi::Env e) { return to_value(e, std::get<T>(*shared)); });
+                    dispatcher.resolve(env, id,
+                                       [&](Napi::Env e) { return to_value(e, std::get<T>(*shared)); });
                 }
             });
         });
     }
 
-private:
+ private:
     struct Task {
         Napi::Promise::Deferred deferred;
         Napi::FunctionReference on_event;
@@ -74,8 +75,8 @@ private:
     Task* find(TaskId id);
 
     std::mutex mutex_;
-    std::deque<Work> queue_;                          // guarded by mutex_
-    napi_threadsafe_function function_ = nullptr;     // guarded by mutex_; null once closed
+    std::deque<Work> queue_;                       // guarded by mutex_
+    napi_threadsafe_function function_ = nullptr;  // guarded by mutex_; null once closed
     std::unordered_map<TaskId, Task> tasks_;
     TaskId next_id_ = 1;
 };

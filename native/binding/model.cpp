@@ -1,5 +1,7 @@
 #include "binding/model.h"
 
+#include <utility>
+
 #include "binding/arguments.h"
 #include "binding/errors.h"
 
@@ -13,7 +15,8 @@ struct Construction {
     std::shared_ptr<Engine> engine;
 };
 
-// Opens a task, starts the work and returns { promise, cancel }. When the work cannot start, no promise is left.
+// Opens a task, starts the work and returns { promise, cancel }. When the work cannot start, no promise is
+// left.
 template <class T, class Start>
 Napi::Value start_task(Napi::Env env, const Napi::Function& on_event,
                        std::function<Napi::Value(Napi::Env, const T&)> to_value,
@@ -49,9 +52,12 @@ Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
 
 const char* reason_name(FinishReason reason) {
     switch (reason) {
-        case FinishReason::Stop: return "stop";
-        case FinishReason::Length: return "length";
-        case FinishReason::Context: return "context";
+        case FinishReason::Stop:
+            return "stop";
+        case FinishReason::Length:
+            return "length";
+        case FinishReason::Context:
+            return "context";
     }
     return "length";
 }
@@ -76,15 +82,14 @@ Napi::Function optional_function(const Napi::CallbackInfo& info, size_t index, c
 }  // namespace
 
 Napi::Function NativeModel::define(Napi::Env env) {
-    return DefineClass(env, "NativeModel",
-                       {InstanceAccessor<&NativeModel::device>("device", napi_enumerable),
-                        InstanceAccessor<&NativeModel::threads>("threads", napi_enumerable),
-                        InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
-                        InstanceMethod<&NativeModel::memory>("memory"),
-                        InstanceMethod<&NativeModel::encode>("encode"),
-                        InstanceMethod<&NativeModel::generate>("generate"),
-                        InstanceMethod<&NativeModel::logits>("logits"),
-                        InstanceMethod<&NativeModel::dispose>("dispose")});
+    return DefineClass(
+        env, "NativeModel",
+        {InstanceAccessor<&NativeModel::device>("device", napi_enumerable),
+         InstanceAccessor<&NativeModel::threads>("threads", napi_enumerable),
+         InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
+         InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::encode>("encode"),
+         InstanceMethod<&NativeModel::generate>("generate"), InstanceMethod<&NativeModel::logits>("logits"),
+         InstanceMethod<&NativeModel::dispose>("dispose")});
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
@@ -95,11 +100,23 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Nati
     const auto* construction = info[0].As<Napi::External<Construction>>().Data();
     id_ = construction->id;
     engine_ = construction->engine;
+    announce_memory(info.Env());
+}
+
+void NativeModel::announce_memory(Napi::Env env) {
+    announced_bytes_ = static_cast<int64_t>(engine_->memory().weights.load());
+    Napi::MemoryManagement::AdjustExternalMemory(env, announced_bytes_);
+}
+
+void NativeModel::renounce_memory(Napi::Env env) {
+    Napi::MemoryManagement::AdjustExternalMemory(env, -std::exchange(announced_bytes_, 0));
 }
 
 NativeModel::~NativeModel() {
     // Collected without being disposed: the thread ends by itself, the environment's table waits for it.
-    if (engine_) engine_->request_stop();
+    if (!engine_) return;
+    engine_->request_stop();
+    renounce_memory(Env());
 }
 
 Napi::Value NativeModel::device(const Napi::CallbackInfo& info) {
@@ -146,8 +163,8 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
             info.Env(), on_token, generate_result, engine_,
             [&](Dispatcher::TaskId id, Completion<GenerateResult> completion) {
                 if (!on_token.IsEmpty()) {
-                    request.on_token = [id, dispatcher = AddonData::of(info.Env()).dispatcher](int32_t token,
-                                                                                               float logprob) {
+                    request.on_token = [id, dispatcher = AddonData::of(info.Env()).dispatcher](
+                                           int32_t token, float logprob) {
                         dispatcher->post([id, token, logprob](Napi::Env env, Dispatcher& d) {
                             d.event(env, id, {static_cast<double>(token), static_cast<double>(logprob)});
                         });
@@ -183,6 +200,7 @@ Napi::Value NativeModel::dispose(const Napi::CallbackInfo& info) {
         const Dispatcher::TaskId task = data.dispatcher->open(env, Napi::Function());
         found->second.disposals.push_back(task);
         engine_->request_stop();
+        renounce_memory(env);
         return data.dispatcher->task_object(env, task, nullptr).Get("promise");
     });
 }

@@ -10,14 +10,14 @@
 namespace ggml_transformers {
 
 class NativeModel final : public Napi::ObjectWrap<NativeModel> {
-public:
+ public:
     static Napi::Function define(Napi::Env env);
 
     // Constructed by loadModel alone.
     explicit NativeModel(const Napi::CallbackInfo& info);
     ~NativeModel() override;
 
-private:
+ private:
     Napi::Value device(const Napi::CallbackInfo& info);
     Napi::Value threads(const Napi::CallbackInfo& info);
     Napi::Value heads(const Napi::CallbackInfo& info);
@@ -28,7 +28,12 @@ private:
     Napi::Value dispose(const Napi::CallbackInfo& info);
 
     AddonData::EngineId id_ = 0;
+    // Tells the garbage collector what the model holds, and once, that it no longer does.
+    void announce_memory(Napi::Env env);
+    void renounce_memory(Napi::Env env);
+
     std::shared_ptr<Engine> engine_;
+    int64_t announced_bytes_ = 0;
 };
 
 // loadModel(spec, options, onProgress?) -> { promise, cancel }

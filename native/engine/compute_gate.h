@@ -1,6 +1,6 @@
 // One graph at a time in this process, first come first served. Each graph uses all threads it was given and
-// GGML's threads spin at barriers: two graphs at once on the same cores would slow each other many times over,
-// taking turns costs nothing.
+// GGML's threads spin at barriers: two graphs at once on the same cores would slow each other many times
+// over, taking turns costs nothing.
 #pragma once
 
 #include <condition_variable>
@@ -10,9 +10,9 @@
 namespace ggml_transformers {
 
 class ComputeGate {
-public:
+ public:
     class Pass {
-    public:
+     public:
         explicit Pass(ComputeGate* gate) : gate_(gate) {}
         Pass(Pass&& other) noexcept : gate_(other.gate_) { other.gate_ = nullptr; }
         Pass(const Pass&) = delete;
@@ -22,7 +22,7 @@ public:
             if (gate_ != nullptr) gate_->leave();
         }
 
-    private:
+     private:
         ComputeGate* gate_;
     };
 
@@ -38,7 +38,7 @@ public:
         return Pass(this);
     }
 
-private:
+ private:
     void leave() {
         {
             const std::lock_guard lock(mutex_);

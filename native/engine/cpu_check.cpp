@@ -48,9 +48,7 @@ uint64_t saved_states() {
 #endif
 }
 
-bool bit(uint32_t word, int index) {
-    return ((word >> index) & 1u) != 0;
-}
+bool bit(uint32_t word, int index) { return ((word >> index) & 1u) != 0; }
 
 struct X86Features {
     bool avx2 = false, fma = false, f16c = false, bmi2 = false, avx_vnni = false;
@@ -137,9 +135,7 @@ std::vector<std::string> cpu_features() {
 #endif
 }
 
-std::string cpu_name() {
-    return "CPU";
-}
+std::string cpu_name() { return "CPU"; }
 
 #endif
 

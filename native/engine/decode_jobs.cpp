@@ -16,10 +16,12 @@ double milliseconds(Clock::time_point from, Clock::time_point to) {
 }
 
 class GenerateJob final : public DecodeJob {
-public:
+ public:
     GenerateJob(GenerateRequest request, CancelToken cancel, Completion<GenerateResult> completion)
-        : DecodeJob(request.ids, std::move(cancel)), request_(std::move(request)),
-          completion_(std::move(completion)), sampler_(request_.sampling) {}
+        : DecodeJob(request.ids, std::move(cancel)),
+          request_(std::move(request)),
+          completion_(std::move(completion)),
+          sampler_(request_.sampling) {}
 
     int64_t positions_needed(const ModelSize& size) const override {
         return std::min(size.context, static_cast<int64_t>(request_.ids.size()) + request_.max_tokens);
@@ -35,12 +37,13 @@ public:
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
         emit(id, logits, size);
-        if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens) return finish(FinishReason::Length);
+        if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
+            return finish(FinishReason::Length);
         if (static_cast<int64_t>(tokens_.size()) == size.context) return finish(FinishReason::Context);
         return false;
     }
 
-private:
+ private:
     void emit(int32_t id, const float* logits, const ModelSize& size) {
         tokens_.push_back(id);
         result_.tokens.push_back(id);
@@ -71,8 +74,9 @@ private:
 };
 
 class LogitsJob final : public DecodeJob {
-public:
-    LogitsJob(LogitsRequest request, const ModelSize& size, CancelToken cancel, Completion<LogitsResult> completion)
+ public:
+    LogitsJob(LogitsRequest request, const ModelSize& size, CancelToken cancel,
+              Completion<LogitsResult> completion)
         : DecodeJob(std::move(request.ids), std::move(cancel)), completion_(std::move(completion)) {
         const auto values = tokens_.size() * static_cast<size_t>(size.vocabulary);
         const auto bytes = static_cast<double>(values) * sizeof(float);
@@ -97,7 +101,7 @@ public:
         return true;
     }
 
-private:
+ private:
     Completion<LogitsResult> completion_;
     LogitsResult result_;
 };
@@ -108,7 +112,8 @@ void check_ids(const std::vector<int32_t>& ids, const ModelSize& size) {
     if (ids.empty()) throw Error(ErrorCode::InvalidArgument, "Expected at least one token id");
     if (static_cast<int64_t>(ids.size()) > size.context) {
         throw Error(ErrorCode::InputTooLong, "The input has " + std::to_string(ids.size()) +
-                                                 " tokens, more than the model's " + std::to_string(size.context))
+                                                 " tokens, more than the model's " +
+                                                 std::to_string(size.context))
             .with("length", static_cast<double>(ids.size()))
             .with("limit", static_cast<double>(size.context));
     }

@@ -12,8 +12,9 @@ constexpr size_t most_active = 64;  // sequences that share a step; the rest wai
 
 }  // namespace
 
-DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, int64_t token_budget)
-    : model_(model), device_(device), runner_(device), token_budget_(token_budget) {}
+DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused,
+                                 int64_t token_budget)
+    : model_(model), device_(device), runner_(device), fused_(fused), token_budget_(token_budget) {}
 
 uint64_t DecodeScheduler::kv_bytes() const {
     uint64_t bytes = 0;
@@ -62,7 +63,8 @@ void DecodeScheduler::admit() {
         waiting_.pop_front();
         try {
             if (!fits) {
-                throw Error(ErrorCode::OutOfMemory, "The KV cache would need " + std::to_string(bytes) + " bytes")
+                throw Error(ErrorCode::OutOfMemory,
+                            "The KV cache would need " + std::to_string(bytes) + " bytes")
                     .with("required", static_cast<double>(bytes))
                     .with("available", static_cast<double>(available));
             }
@@ -75,8 +77,8 @@ void DecodeScheduler::admit() {
     }
 }
 
-// Every decoding sequence brings its token; prompts share what is left of the budget, in order, so that running
-// streams keep flowing while a long prompt is evaluated piece by piece.
+// Every decoding sequence brings its token; prompts share what is left of the budget, in order, so that
+// running streams keep flowing while a long prompt is evaluated piece by piece.
 std::vector<DecodeScheduler::Turn> DecodeScheduler::take_turns() {
     std::vector<Turn> turns;
     int64_t left = token_budget_;
@@ -96,10 +98,11 @@ std::vector<DecodeScheduler::Turn> DecodeScheduler::take_turns() {
 void DecodeScheduler::run(const std::vector<Turn>& turns, const std::function<bool()>& stopping) {
     std::vector<DecoderSlice> slices;
     for (const Turn& turn : turns) slices.push_back(turn.slice);
-    GraphBuilder builder(model_.max_nodes(slices.size()));
+    GraphBuilder builder(model_.max_nodes(slices.size()), fused_);
     const ggml_tensor* logits = model_.build(builder, slices);
     const auto nobody_waits = [&turns] {
-        return std::all_of(turns.begin(), turns.end(), [](const Turn& turn) { return turn.job->cancelled(); });
+        return std::all_of(turns.begin(), turns.end(),
+                           [](const Turn& turn) { return turn.job->cancelled(); });
     };
     runner_.run(builder, [&] { return stopping() || nobody_waits(); });
 

@@ -1,5 +1,5 @@
-// Generation and scoring requests. All sequences that are under way share each step's graph: decoding sequences
-// bring one token, prompts a piece of themselves. Results do not depend on who else is there.
+// Generation and scoring requests. All sequences that are under way share each step's graph: decoding
+// sequences bring one token, prompts a piece of themselves. Results do not depend on who else is there.
 #pragma once
 
 #include <chrono>
@@ -50,8 +50,9 @@ void check_ids(const std::vector<int32_t>& ids, const ModelSize& size);
 
 // A sequence under way; what becomes of its logits is the subclass's business.
 class DecodeJob {
-public:
-    DecodeJob(std::vector<int32_t> ids, CancelToken cancel) : tokens_(std::move(ids)), cancel_(std::move(cancel)) {}
+ public:
+    DecodeJob(std::vector<int32_t> ids, CancelToken cancel)
+        : tokens_(std::move(ids)), cancel_(std::move(cancel)) {}
     virtual ~DecodeJob() = default;
 
     // Positions the KV cache must hold.
@@ -70,7 +71,7 @@ public:
 
     std::unique_ptr<KvCache> cache;
 
-protected:
+ protected:
     std::vector<int32_t> tokens_;
     int64_t past_ = 0;  // tokens evaluated
     CancelToken cancel_;
@@ -83,8 +84,8 @@ std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSiz
                                            Completion<LogitsResult> completion);
 
 class DecodeScheduler {
-public:
-    DecodeScheduler(const DecoderModel& model, Device& device, int64_t token_budget);
+ public:
+    DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget);
 
     void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
     bool idle() const { return waiting_.empty() && active_.empty(); }
@@ -94,7 +95,7 @@ public:
     GraphRunner& runner() { return runner_; }
     uint64_t kv_bytes() const;
 
-private:
+ private:
     struct Turn {
         std::shared_ptr<DecodeJob> job;
         DecoderSlice slice;
@@ -109,6 +110,7 @@ private:
     const DecoderModel& model_;
     Device& device_;
     GraphRunner runner_;
+    FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;

@@ -14,7 +14,8 @@ namespace {
 
 void ignore_log(ggml_log_level, const char*, void*) {}
 
-// GGML prints to standard error and, when an assertion fails, starts a debugger: neither belongs in a library.
+// GGML prints to standard error and, when an assertion fails, starts a debugger: neither belongs in a
+// library.
 void quieten_ggml() {
     static std::once_flag once;
     std::call_once(once, [] {
@@ -27,9 +28,7 @@ void quieten_ggml() {
     });
 }
 
-bool call_should_abort(void* data) {
-    return (*static_cast<const std::function<bool()>*>(data))();
-}
+bool call_should_abort(void* data) { return (*static_cast<const std::function<bool()>*>(data))(); }
 
 ThreadPoolPtr make_thread_pool(int threads) {
     ggml_threadpool_params parameters = ggml_threadpool_params_default(threads);
@@ -52,11 +51,10 @@ Device::Device(const std::string& id, int threads) : id_(id) {
     }
     require_supported_cpu();
     quieten_ggml();
-    threads_ = threads > 0 ? threads : default_threads();
-    pool_ = make_thread_pool(threads_);
+    pool_ = make_thread_pool(threads);
     backend_.reset(ggml_backend_cpu_init());
     if (!pool_ || !backend_) throw Error(ErrorCode::OutOfMemory, "GGML's CPU backend cannot be created");
-    ggml_backend_cpu_set_n_threads(backend_.get(), threads_);
+    ggml_backend_cpu_set_n_threads(backend_.get(), threads);
     ggml_backend_cpu_set_threadpool(backend_.get(), pool_.get());
 }
 
@@ -72,11 +70,14 @@ void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abo
     const ggml_status status = ggml_backend_graph_compute(backend_.get(), graph);
     ggml_backend_cpu_set_abort_callback(backend_.get(), nullptr, nullptr);
     switch (status) {
-        case GGML_STATUS_SUCCESS: return;
-        case GGML_STATUS_ABORTED: throw aborted();
+        case GGML_STATUS_SUCCESS:
+            return;
+        case GGML_STATUS_ABORTED:
+            throw aborted();
         case GGML_STATUS_ALLOC_FAILED:
             throw Error(ErrorCode::OutOfMemory, "GGML could not allocate memory for the computation");
-        default: throw Error(ErrorCode::Internal, "GGML failed to compute the graph");
+        default:
+            throw Error(ErrorCode::Internal, "GGML failed to compute the graph");
     }
 }
 

@@ -22,24 +22,23 @@ struct DeviceDescription {
 std::vector<DeviceDescription> list_devices();
 
 class Device {
-public:
-    // Throws Error(DeviceUnavailable | Unsupported | OutOfMemory). `threads` is ignored by GPUs.
+ public:
+    // `threads` is how many GGML computes with; GPUs ignore it.
+    // Throws Error(DeviceUnavailable | Unsupported | OutOfMemory).
     Device(const std::string& id, int threads);
 
     const std::string& id() const { return id_; }
-    int threads() const { return threads_; }
     ggml_backend_t backend() const { return backend_.get(); }
     ggml_backend_buffer_type_t buffer_type() const;
     // Whether weights can stay in a mapped file.
-    bool uses_host_memory() const { return pool_ != nullptr; }
+    bool uses_host_memory() const { return ggml_backend_is_cpu(backend_.get()); }
 
     // Runs the graph. `should_abort` is asked between nodes where the backend can (the CPU).
     // Throws Error(Aborted | OutOfMemory | Internal).
     void compute(ggml_cgraph* graph, const std::function<bool()>& should_abort);
 
-private:
+ private:
     std::string id_;
-    int threads_ = 1;
     ThreadPoolPtr pool_;  // before backend_: destroyed after it
     BackendPtr backend_;
 };

@@ -23,10 +23,12 @@ void check_heads(const EncodeRequest& request, const Heads& heads) {
 void check_lengths(const EncodeRequest& request, int64_t context) {
     int64_t total = 0;
     for (const int32_t length : request.lengths) {
-        if (length < 1) throw Error(ErrorCode::InvalidArgument, "Expected at least one token in each sequence");
+        if (length < 1)
+            throw Error(ErrorCode::InvalidArgument, "Expected at least one token in each sequence");
         if (length > context) {
             throw Error(ErrorCode::InputTooLong, "The input has " + std::to_string(length) +
-                                                     " tokens, more than the model's " + std::to_string(context))
+                                                     " tokens, more than the model's " +
+                                                     std::to_string(context))
                 .with("length", length)
                 .with("limit", static_cast<double>(context));
         }
@@ -34,8 +36,9 @@ void check_lengths(const EncodeRequest& request, int64_t context) {
     }
     const auto tokens = static_cast<int64_t>(request.ids.size());
     if (total != tokens) {
-        throw Error(ErrorCode::InvalidArgument, "Expected lengths that add up to the " + std::to_string(tokens) +
-                                                    " ids but they add up to " + std::to_string(total));
+        throw Error(ErrorCode::InvalidArgument, "Expected lengths that add up to the " +
+                                                    std::to_string(tokens) + " ids but they add up to " +
+                                                    std::to_string(total));
     }
     if (!request.segments.empty() && request.segments.size() != request.ids.size()) {
         throw Error(ErrorCode::InvalidArgument, "Expected as many segments as ids");
@@ -77,8 +80,8 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     mlm_rows.resize(static_cast<size_t>(sequences()));
     for (size_t row = 0; row < request.mlm_positions.size(); ++row) {
         const int64_t position = request.mlm_positions[row];
-        const auto sequence =
-            static_cast<size_t>(std::upper_bound(offsets.begin(), offsets.end(), position) - offsets.begin() - 1);
+        const auto sequence = static_cast<size_t>(std::upper_bound(offsets.begin(), offsets.end(), position) -
+                                                  offsets.begin() - 1);
         mlm_rows[sequence].emplace_back(static_cast<int32_t>(position - offsets[sequence]),
                                         static_cast<int64_t>(row));
     }
@@ -94,7 +97,8 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     const size_t next_sentence = count(request.next_sentence, sequences() * 2);
 
     const auto bytes =
-        static_cast<double>(pooled + last + pooler + hidden + attention + mlm + next_sentence) * sizeof(float);
+        static_cast<double>(pooled + last + pooler + hidden + attention + mlm + next_sentence) *
+        sizeof(float);
     const auto available = static_cast<double>(system_memory().available);
     constexpr double worth_asking = 64e6;
     if (bytes > worth_asking && available > 0 && bytes > available) {

@@ -4,8 +4,9 @@
 
 namespace ggml_transformers {
 
-EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, int64_t token_budget)
-    : model_(model), runner_(device), token_budget_(token_budget) {}
+EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused,
+                                 int64_t token_budget)
+    : model_(model), runner_(device), fused_(fused), token_budget_(token_budget) {}
 
 void EncodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -22,12 +23,13 @@ void EncodeScheduler::drop_cancelled() {
     for (const auto& job : jobs_) {
         if (job->cancel.cancelled()) job->completion.finish(aborted());
     }
-    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->cancel.cancelled(); }),
-                jobs_.end());
+    jobs_.erase(
+        std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->cancel.cancelled(); }),
+        jobs_.end());
 }
 
-// Takes a sequence from each job in turn until the budget is spent, so that a short request shares the next batch
-// instead of waiting behind a long one. The oldest job decides which outputs the batch has.
+// Takes a sequence from each job in turn until the budget is spent, so that a short request shares the next
+// batch instead of waiting behind a long one. The oldest job decides which outputs the batch has.
 std::vector<EncodeScheduler::Pick> EncodeScheduler::pick_batch() {
     std::vector<Pick> picks;
     int64_t tokens = 0;
@@ -83,10 +85,11 @@ void EncodeScheduler::run_batch(const std::vector<Pick>& picks, const std::funct
         append_sequence(*pick.job, pick.sequence, input, wants);
     }
     const RaggedBatch batch(lengths);
-    GraphBuilder builder(model_.max_nodes(batch.groups().size()));
+    GraphBuilder builder(model_.max_nodes(batch.groups().size()), fused_);
     const EncoderOutputs outputs = model_.build(builder, batch, input, wants);
     const auto nobody_waits = [&picks] {
-        return std::all_of(picks.begin(), picks.end(), [](const Pick& p) { return p.job->cancel.cancelled(); });
+        return std::all_of(picks.begin(), picks.end(),
+                           [](const Pick& p) { return p.job->cancel.cancelled(); });
     };
     runner_.run(builder, [&] { return stopping() || nobody_waits(); });
     deliver(picks, batch, outputs);
@@ -96,9 +99,12 @@ namespace {
 
 // Copies the results of one sequence, whose first token is row `row` of the batch.
 class Delivery {
-public:
+ public:
     Delivery(EncodeJob& job, int64_t sequence, const ModelSize& size, int64_t row)
-        : job_(job), sequence_(sequence), size_(size), row_(row),
+        : job_(job),
+          sequence_(sequence),
+          size_(size),
+          row_(row),
           first_(job.offsets[static_cast<size_t>(sequence)]),
           length_(job.offsets[static_cast<size_t>(sequence) + 1] - first_) {}
 
@@ -126,7 +132,8 @@ public:
         }
     }
 
-    // `scores` of the sequence's group [S, S, A, n], one per layer; the sequence is number `index` of the group.
+    // `scores` of the sequence's group [S, S, A, n], one per layer; the sequence is number `index` of the
+    // group.
     void attentions(const std::vector<std::vector<ggml_tensor*>>& scores, size_t group, int64_t index) const {
         const int64_t values = size_.heads * length_ * length_;
         float* out = job_.result.attentions.data() + job_.attention_offsets[static_cast<size_t>(sequence_)];
@@ -137,7 +144,8 @@ public:
     }
 
     void pooler(const ggml_tensor* tensor, int64_t index) const {
-        read_output(tensor, job_.result.pooler.data() + sequence_ * size_.hidden, index * size_.hidden, size_.hidden);
+        read_output(tensor, job_.result.pooler.data() + sequence_ * size_.hidden, index * size_.hidden,
+                    size_.hidden);
     }
 
     void next_sentence(const ggml_tensor* tensor, int64_t index) const {
@@ -154,7 +162,7 @@ public:
         return batch_row;
     }
 
-private:
+ private:
     EncodeJob& job_;
     int64_t sequence_;
     const ModelSize& size_;
@@ -184,8 +192,9 @@ void EncodeScheduler::deliver(const std::vector<Pick>& picks, const RaggedBatch&
             if (--job.remaining == 0) job.completion.finish(std::move(job.result));
         }
     }
-    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->remaining == 0; }),
-                jobs_.end());
+    jobs_.erase(
+        std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->remaining == 0; }),
+        jobs_.end());
 }
 
 void EncodeScheduler::fail(const std::vector<Pick>& picks, const Error& error) {

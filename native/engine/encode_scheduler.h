@@ -1,5 +1,5 @@
-// Encoding requests, coalesced into ragged batches. A job's sequences may be spread over several batches and share
-// them with other jobs' sequences; results do not depend on it.
+// Encoding requests, coalesced into ragged batches. A job's sequences may be spread over several batches and
+// share them with other jobs' sequences; results do not depend on it.
 #pragma once
 
 #include <cstdint>
@@ -44,9 +44,10 @@ struct EncodeResult {
 void check_encode_request(const EncodeRequest& request, const ModelSize& size, const Heads& heads);
 
 class EncodeJob {
-public:
+ public:
     // Sizes the results. Throws Error(OutOfMemory).
-    EncodeJob(EncodeRequest request, const ModelSize& size, CancelToken cancel, Completion<EncodeResult> completion);
+    EncodeJob(EncodeRequest request, const ModelSize& size, CancelToken cancel,
+              Completion<EncodeResult> completion);
 
     EncodeRequest request;
     CancelToken cancel;
@@ -66,8 +67,8 @@ public:
 };
 
 class EncodeScheduler {
-public:
-    EncodeScheduler(const EncoderModel& model, Device& device, int64_t token_budget);
+ public:
+    EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget);
 
     void add(std::shared_ptr<EncodeJob> job) { jobs_.push_back(std::move(job)); }
     bool idle() const { return jobs_.empty(); }
@@ -76,7 +77,7 @@ public:
 
     GraphRunner& runner() { return runner_; }
 
-private:
+ private:
     struct Pick {
         std::shared_ptr<EncodeJob> job;
         int64_t sequence;
@@ -91,6 +92,7 @@ private:
 
     const EncoderModel& model_;
     GraphRunner runner_;
+    FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
     std::deque<std::shared_ptr<EncodeJob>> jobs_;
 };

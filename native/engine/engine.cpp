@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/system.h"
+
 namespace ggml_transformers {
 
 namespace {
 
-// Tokens in one batch. A batch is about so much work that a request which comes just too late waits some tens of
-// milliseconds for it on two cores, and still enough rows to use each weight many times.
+// Tokens in one batch. A batch is about so much work that a request which comes just too late waits some tens
+// of milliseconds for it on two cores, and still enough rows to use each weight many times.
 int64_t token_budget(uint64_t weight_bytes) {
     constexpr double bytes_times_tokens = 1.2e10;
     const double tokens = bytes_times_tokens / static_cast<double>(std::max<uint64_t>(weight_bytes, 1));
@@ -20,7 +22,9 @@ constexpr auto idle_before_release = std::chrono::seconds(2);
 }  // namespace
 
 Engine::Engine(ModelSpec spec, LoadOptions options, EngineEvents events)
-    : spec_(std::move(spec)), options_(std::move(options)), events_(std::move(events)),
+    : spec_(std::move(spec)),
+      options_(std::move(options)),
+      events_(std::move(events)),
       thread_([this] { run(); }) {}
 
 Engine::~Engine() {
@@ -61,32 +65,57 @@ void Engine::run() {
     decode_.reset();
     model_.reset();
     weights_.reset();
+    fused_.reset();
     device_.reset();
     events_.exited();
 }
 
 void Engine::load() {
-    const LoadProgress progress{events_.progress, [this] { return stopping_.load(std::memory_order_relaxed); }};
+    const LoadProgress progress{events_.progress,
+                                [this] { return stopping_.load(std::memory_order_relaxed); }};
     if (progress.should_abort()) throw aborted();
-    device_ = std::make_unique<Device>(options_.device, options_.threads);
+    threads_ = options_.threads > 0 ? options_.threads : default_threads();
+    const bool fused = options_.device == "cpu" && !options_.generic;
+    device_ = std::make_unique<Device>(options_.device, fused ? 1 : threads_);
+    if (fused) fused_ = std::make_unique<FusedCpu>(threads_);
     weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);
     model_ = std::make_unique<Model>(make_model(spec_, *weights_));
     is_encoder_ = std::holds_alternative<std::unique_ptr<EncoderModel>>(*model_);
     const int64_t budget = token_budget(weights_->mapped_bytes() + weights_->copied_bytes());
     if (is_encoder_) {
         const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
-        encode_ = std::make_unique<EncodeScheduler>(model, *device_, budget);
+        encode_ = std::make_unique<EncodeScheduler>(model, *device_, fused_.get(), budget);
         size_ = model.size();
         heads_ = model.heads();
     } else {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
-        decode_ = std::make_unique<DecodeScheduler>(model, *device_, budget);
+        decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), budget);
         size_ = model.size();
     }
     device_id_ = device_->id();
-    threads_ = device_->threads();
+    if (fused_) warm_up();
     memory_.mapped = weights_->mapped_bytes();
-    memory_.weights = weights_->copied_bytes();
+    publish_memory();
+}
+
+// One token through the model: the weights are packed now, not at the first request.
+void Engine::warm_up() {
+    const auto no_outcome = [](const auto&) {};
+    if (encode_) {
+        EncodeRequest request;
+        request.ids = {0};
+        request.lengths = {1};
+        request.pooling = Pooling::Cls;
+        encode_->add(std::make_shared<EncodeJob>(std::move(request), size_, CancelToken(),
+                                                 Completion<EncodeResult>(no_outcome)));
+    } else {
+        GenerateRequest request;
+        request.ids = {0};
+        decode_->add(
+            make_generate_job(std::move(request), CancelToken(), Completion<GenerateResult>(no_outcome)));
+    }
+    while (!idle()) step();
+    if (stopping_.load(std::memory_order_relaxed)) throw aborted();
 }
 
 void Engine::serve() {
@@ -112,9 +141,7 @@ void Engine::step() {
     if (decode_) decode_->step(stopping);
 }
 
-bool Engine::idle() const {
-    return (!encode_ || encode_->idle()) && (!decode_ || decode_->idle());
-}
+bool Engine::idle() const { return (!encode_ || encode_->idle()) && (!decode_ || decode_->idle()); }
 
 void Engine::take_inbox() {
     std::vector<std::shared_ptr<EncodeJob>> encode;
@@ -129,13 +156,16 @@ void Engine::take_inbox() {
 }
 
 void Engine::publish_memory() {
-    memory_.activations = encode_ ? encode_->runner().activation_bytes() : decode_->runner().activation_bytes();
+    const GraphRunner& runner = encode_ ? encode_->runner() : decode_->runner();
+    memory_.activations = runner.activation_bytes() + (fused_ ? fused_->scratch_bytes() : 0);
+    memory_.weights = weights_->copied_bytes() + (fused_ ? fused_->packed_bytes() : 0);
     memory_.kv_cache = decode_ ? decode_->kv_bytes() : 0;
 }
 
 void Engine::release_activations() {
     if (encode_) encode_->runner().release();
     if (decode_) decode_->runner().release();
+    if (fused_) fused_->release();
     publish_memory();
 }
 
@@ -176,7 +206,8 @@ CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> compl
         completion.finish(EncodeResult{});
         return cancel;
     }
-    accept(encode_inbox_, std::make_shared<EncodeJob>(std::move(request), size_, cancel, std::move(completion)));
+    accept(encode_inbox_,
+           std::make_shared<EncodeJob>(std::move(request), size_, cancel, std::move(completion)));
     return cancel;
 }
 

@@ -15,6 +15,7 @@
 #include "engine/encode_scheduler.h"
 #include "engine/model_spec.h"
 #include "engine/weights.h"
+#include "graph/fused.h"
 
 namespace ggml_transformers {
 
@@ -31,7 +32,7 @@ struct EngineMemory {
 };
 
 class Engine {
-public:
+ public:
     // Starts loading at once.
     Engine(ModelSpec spec, LoadOptions options, EngineEvents events);
     ~Engine();
@@ -56,9 +57,10 @@ public:
     int threads() const { return threads_; }
     const EngineMemory& memory() const { return memory_; }
 
-private:
+ private:
     void run();
     void load();
+    void warm_up();
     void serve();
     void step();
     bool idle() const;
@@ -77,14 +79,15 @@ private:
 
     std::mutex mutex_;
     std::condition_variable wake_;
-    bool woken_ = false;                                     // guarded by mutex_
-    bool closed_ = false;                                   // guarded by mutex_; nobody reads the inboxes any more
+    bool woken_ = false;   // guarded by mutex_
+    bool closed_ = false;  // guarded by mutex_; nobody reads the inboxes any more
     std::vector<std::shared_ptr<EncodeJob>> encode_inbox_;  // guarded by mutex_
     std::vector<std::shared_ptr<DecodeJob>> decode_inbox_;  // guarded by mutex_
     std::atomic<bool> stopping_{false};
 
     // Owned by the thread; destroyed in reverse order.
     std::unique_ptr<Device> device_;
+    std::unique_ptr<FusedCpu> fused_;  // null: plain operations
     std::unique_ptr<Weights> weights_;
     std::unique_ptr<Model> model_;
     std::unique_ptr<EncodeScheduler> encode_;

@@ -6,23 +6,31 @@ namespace ggml_transformers {
 
 const char* to_string(ErrorCode code) {
     switch (code) {
-        case ErrorCode::InvalidArgument: return "INVALID_ARGUMENT";
-        case ErrorCode::InputTooLong: return "INPUT_TOO_LONG";
-        case ErrorCode::ModelFileInvalid: return "MODEL_FILE_INVALID";
-        case ErrorCode::ModelFileNotFound: return "MODEL_FILE_NOT_FOUND";
-        case ErrorCode::Unsupported: return "UNSUPPORTED";
-        case ErrorCode::OutOfMemory: return "OUT_OF_MEMORY";
-        case ErrorCode::Aborted: return "ABORTED";
-        case ErrorCode::Disposed: return "DISPOSED";
-        case ErrorCode::DeviceUnavailable: return "DEVICE_UNAVAILABLE";
-        case ErrorCode::Internal: return "INTERNAL";
+        case ErrorCode::InvalidArgument:
+            return "INVALID_ARGUMENT";
+        case ErrorCode::InputTooLong:
+            return "INPUT_TOO_LONG";
+        case ErrorCode::ModelFileInvalid:
+            return "MODEL_FILE_INVALID";
+        case ErrorCode::ModelFileNotFound:
+            return "MODEL_FILE_NOT_FOUND";
+        case ErrorCode::Unsupported:
+            return "UNSUPPORTED";
+        case ErrorCode::OutOfMemory:
+            return "OUT_OF_MEMORY";
+        case ErrorCode::Aborted:
+            return "ABORTED";
+        case ErrorCode::Disposed:
+            return "DISPOSED";
+        case ErrorCode::DeviceUnavailable:
+            return "DEVICE_UNAVAILABLE";
+        case ErrorCode::Internal:
+            return "INTERNAL";
     }
     return "INTERNAL";
 }
 
-Error aborted() {
-    return Error(ErrorCode::Aborted, "The operation was aborted");
-}
+Error aborted() { return Error(ErrorCode::Aborted, "The operation was aborted"); }
 
 Error disposed() {
     return Error(ErrorCode::Disposed, "The model was disposed").with("what", std::string("Model"));

@@ -28,7 +28,7 @@ enum class ErrorCode {
 const char* to_string(ErrorCode code);
 
 class Error : public std::exception {
-public:
+ public:
     using Value = std::variant<std::string, double>;
 
     Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
@@ -47,7 +47,7 @@ public:
     ErrorCode code() const { return code_; }
     const std::vector<std::pair<std::string, Value>>& details() const { return details_; }
 
-private:
+ private:
     ErrorCode code_;
     std::string message_;
     std::vector<std::pair<std::string, Value>> details_;
@@ -56,8 +56,8 @@ private:
 Error aborted();
 Error disposed();
 
-// What a job is told when its batch failed with `error`: a batch given up though the job's caller did not cancel
-// was given up because the model is being disposed.
+// What a job is told when its batch failed with `error`: a batch given up though the job's caller did not
+// cancel was given up because the model is being disposed.
 Error job_error(const Error& error, bool cancelled);
 
 // Turns whatever is in flight (Error, bad_alloc, anything else) into an Error. Call inside a catch block.

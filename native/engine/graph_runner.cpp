@@ -6,7 +6,7 @@
 
 namespace ggml_transformers {
 
-GraphBuilder::GraphBuilder(size_t max_nodes) {
+GraphBuilder::GraphBuilder(size_t max_nodes, FusedCpu* fused) : fused_(fused) {
     ggml_init_params parameters{};
     parameters.mem_size = max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false);
     parameters.no_alloc = true;
@@ -34,6 +34,28 @@ ggml_tensor* GraphBuilder::input(const std::vector<float>& values, int64_t colum
     return tensor;
 }
 
+ggml_tensor* GraphBuilder::custom(int64_t columns, int64_t rows, std::initializer_list<ggml_tensor*> sources,
+                                  std::function<void(ggml_tensor*)> work) {
+    std::vector<ggml_tensor*> present;
+    for (ggml_tensor* source : sources) {
+        if (source != nullptr) present.push_back(source);
+    }
+    customs_.push_back({this, std::move(work)});
+    return ggml_custom_4d(context_.get(), GGML_TYPE_F32, columns, rows, 1, 1, present.data(),
+                          static_cast<int>(present.size()), run_custom, 1, &customs_.back());
+}
+
+// Exceptions must not cross GGML, which is C: the first is kept and thrown again after the run.
+void GraphBuilder::run_custom(ggml_tensor* tensor, int thread, int, void* data) {
+    const auto* custom = static_cast<Custom*>(data);
+    if (thread != 0 || custom->builder->failure_) return;
+    try {
+        custom->work(tensor);
+    } catch (...) {
+        custom->builder->failure_ = std::current_exception();
+    }
+}
+
 ggml_tensor* GraphBuilder::output(ggml_tensor* tensor) {
     ggml_set_output(tensor);
     append(tensor);
@@ -54,15 +76,14 @@ void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should
         ggml_backend_tensor_set(entry.tensor, entry.bytes.data(), 0, entry.bytes.size());
     }
     device_.compute(builder.graph(), should_abort);
+    if (builder.failure_) std::rethrow_exception(builder.failure_);
 }
 
 uint64_t GraphRunner::activation_bytes() const {
     return allocator_ ? ggml_gallocr_get_buffer_size(allocator_.get(), 0) : 0;
 }
 
-void GraphRunner::release() {
-    allocator_.reset();
-}
+void GraphRunner::release() { allocator_.reset(); }
 
 void read_output(const ggml_tensor* tensor, float* destination, int64_t first, int64_t count) {
     ggml_backend_tensor_get(tensor, destination, static_cast<size_t>(first) * sizeof(float),

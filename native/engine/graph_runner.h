@@ -2,7 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -11,38 +14,56 @@
 
 namespace ggml_transformers {
 
+class FusedCpu;
+
 // The graph under construction. Blocks (graph/) append to it.
 class GraphBuilder {
-public:
-    // `max_nodes` bounds the number of tensors the graph will have.
-    explicit GraphBuilder(size_t max_nodes);
+ public:
+    // `max_nodes` bounds the number of tensors the graph will have. With `fused`, blocks lower to its
+    // operations where it has them.
+    explicit GraphBuilder(size_t max_nodes, FusedCpu* fused = nullptr);
 
     ggml_context* context() const { return context_.get(); }
     ggml_cgraph* graph() const { return graph_; }
+    FusedCpu* fused() const { return fused_; }
 
     // Inputs, filled with these values once the graph is allocated.
-    ggml_tensor* input(const std::vector<int32_t>& values);                                  // [n]
-    ggml_tensor* input(const std::vector<float>& values, int64_t columns, int64_t rows);     // [rows, columns]
+    ggml_tensor* input(const std::vector<int32_t>& values);                               // [n]
+    ggml_tensor* input(const std::vector<float>& values, int64_t columns, int64_t rows);  // [rows, columns]
+
+    // An F32 tensor [columns, rows] that `work` computes once `sources` (nulls are skipped) are there. Called
+    // on the thread that walks the graph.
+    ggml_tensor* custom(int64_t columns, int64_t rows, std::initializer_list<ggml_tensor*> sources,
+                        std::function<void(ggml_tensor*)> work);
 
     // Orders the computation of `tensor` here, before whatever is appended later.
     void append(ggml_tensor* tensor) { ggml_build_forward_expand(graph_, tensor); }
     // The same, and its values stay readable after the run.
     ggml_tensor* output(ggml_tensor* tensor);
 
-private:
+ private:
     friend class GraphRunner;
     struct Input {
         ggml_tensor* tensor;
         std::vector<uint8_t> bytes;
     };
 
+    struct Custom {
+        GraphBuilder* builder;
+        std::function<void(ggml_tensor*)> work;
+    };
+    static void run_custom(ggml_tensor* tensor, int thread, int threads, void* custom);
+
     ContextPtr context_;
     ggml_cgraph* graph_ = nullptr;
+    FusedCpu* fused_;
     std::vector<Input> inputs_;
+    std::deque<Custom> customs_;  // a deque: the graph holds their addresses
+    std::exception_ptr failure_;  // what a custom operation threw
 };
 
 class GraphRunner {
-public:
+ public:
     explicit GraphRunner(Device& device);
 
     // Throws Error(Aborted | OutOfMemory | Internal).
@@ -53,7 +74,7 @@ public:
     // Gives them back; the next run allocates anew.
     void release();
 
-private:
+ private:
     Device& device_;
     AllocatorPtr allocator_;
 };

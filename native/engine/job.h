@@ -17,7 +17,7 @@ using Outcome = std::variant<T, Error>;
 // Tells the outcome exactly once. One that is dropped untold tells that the model was disposed.
 template <class T>
 class Completion {
-public:
+ public:
     explicit Completion(std::function<void(Outcome<T>)> tell) : tell_(std::move(tell)) {}
     Completion(Completion&& other) noexcept : tell_(std::exchange(other.tell_, nullptr)) {}
     Completion& operator=(Completion&&) = delete;
@@ -29,17 +29,17 @@ public:
         if (const auto tell = std::exchange(tell_, nullptr)) tell(std::move(outcome));
     }
 
-private:
+ private:
     std::function<void(Outcome<T>)> tell_;
 };
 
 // Set by the caller, read by the engine.
 class CancelToken {
-public:
+ public:
     void cancel() { flag_->store(true, std::memory_order_relaxed); }
     bool cancelled() const { return flag_->load(std::memory_order_relaxed); }
 
-private:
+ private:
     std::shared_ptr<std::atomic<bool>> flag_ = std::make_shared<std::atomic<bool>>(false);
 };
 

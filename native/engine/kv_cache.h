@@ -9,13 +9,13 @@
 
 namespace ggml_transformers {
 
-// Attention always reads a multiple of this many positions, the surplus masked. Vectorized sums then have no tail
-// whose order depends on how much of the sequence is there, so that evaluating a prompt at once, in pieces, or
-// token by token gives the same bits.
+// Attention always reads a multiple of this many positions, the surplus masked. Vectorized sums then have no
+// tail whose order depends on how much of the sequence is there, so that evaluating a prompt at once, in
+// pieces, or token by token gives the same bits.
 constexpr int64_t kv_padding = 32;
 
 class KvCache {
-public:
+ public:
     // Holds `positions` tokens, rounded up to the padding. Throws Error(OutOfMemory).
     KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions);
 
@@ -24,12 +24,14 @@ public:
     int64_t capacity() const { return capacity_; }
     uint64_t bytes() const { return ggml_backend_buffer_get_size(buffer_.get()); }
 
-    static int64_t padded(int64_t positions) { return (positions + kv_padding - 1) / kv_padding * kv_padding; }
+    static int64_t padded(int64_t positions) {
+        return (positions + kv_padding - 1) / kv_padding * kv_padding;
+    }
     static uint64_t bytes_for(int64_t layers, int64_t hidden, int64_t positions) {
         return static_cast<uint64_t>(2 * layers * hidden * padded(positions)) * sizeof(float);
     }
 
-private:
+ private:
     int64_t capacity_;
     ContextPtr context_;
     BufferPtr buffer_;

@@ -39,7 +39,8 @@ struct Handle {
 };
 
 std::wstring widen(const std::string& text) {
-    const int length = MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), nullptr, 0);
+    const int length =
+        MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), nullptr, 0);
     std::wstring wide(static_cast<size_t>(length), L'\0');
     MultiByteToWideChar(CP_UTF8, 0, text.data(), static_cast<int>(text.size()), wide.data(), length);
     return wide;
@@ -69,6 +70,8 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::will_need() const {}
+
+void release_pages(const void*, size_t) {}
 
 #else
 
@@ -105,8 +108,13 @@ MappedFile::~MappedFile() {
     if (data_ != nullptr) munmap(data_, size_);
 }
 
-void MappedFile::will_need() const {
-    madvise(data_, size_, MADV_WILLNEED);
+void MappedFile::will_need() const { madvise(data_, size_, MADV_WILLNEED); }
+
+void release_pages(const void* begin, size_t bytes) {
+    const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+    const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
+    const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
+    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 #endif

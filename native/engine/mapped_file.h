@@ -8,7 +8,7 @@
 namespace ggml_transformers {
 
 class MappedFile {
-public:
+ public:
     // Throws Error(ModelFileNotFound | ModelFileInvalid).
     explicit MappedFile(const std::string& path);
     ~MappedFile();
@@ -21,9 +21,13 @@ public:
     // Asks the system to read ahead.
     void will_need() const;
 
-private:
+ private:
     uint8_t* data_ = nullptr;
     size_t size_ = 0;
 };
+
+// Lets the system drop the pages that lie within a part of a mapped file; they are read again when touched.
+// Only for memory of a MappedFile.
+void release_pages(const void* begin, size_t bytes);
 
 }  // namespace ggml_transformers

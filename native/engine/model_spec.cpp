@@ -9,7 +9,8 @@ namespace ggml_transformers {
 double ModelSpec::number(const std::string& key) const {
     const auto found = numbers.find(key);
     if (found == numbers.end()) {
-        throw Error(ErrorCode::ModelFileInvalid, "The hyper-parameter " + key + " is missing").with("field", key);
+        throw Error(ErrorCode::ModelFileInvalid, "The hyper-parameter " + key + " is missing")
+            .with("field", key);
     }
     if (!std::isfinite(found->second)) {
         throw Error(ErrorCode::ModelFileInvalid, "The hyper-parameter " + key + " is not a finite number")
@@ -33,7 +34,8 @@ int64_t ModelSpec::integer(const std::string& key, int64_t low, int64_t high) co
 const std::string& ModelSpec::string(const std::string& key) const {
     const auto found = strings.find(key);
     if (found == strings.end()) {
-        throw Error(ErrorCode::ModelFileInvalid, "The hyper-parameter " + key + " is missing").with("field", key);
+        throw Error(ErrorCode::ModelFileInvalid, "The hyper-parameter " + key + " is missing")
+            .with("field", key);
     }
     return found->second;
 }

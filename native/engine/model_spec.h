@@ -35,6 +35,7 @@ struct LoadOptions {
     std::string device = "cpu";
     int threads = 0;          // 0: default_threads()
     uint64_t max_memory = 0;  // bytes; 0: what the machine has available
+    bool generic = false;     // on the CPU: GGML's plain operations instead of the fused ones
 };
 
 }  // namespace ggml_transformers

@@ -23,7 +23,8 @@ namespace {
 void pool_mean(const float* rows, int64_t length, int64_t hidden, float* out) {
     std::vector<double> sums(static_cast<size_t>(hidden), 0.0);
     for (int64_t r = 0; r < length; ++r) {
-        for (int64_t i = 0; i < hidden; ++i) sums[static_cast<size_t>(i)] += static_cast<double>(rows[r * hidden + i]);
+        for (int64_t i = 0; i < hidden; ++i)
+            sums[static_cast<size_t>(i)] += static_cast<double>(rows[r * hidden + i]);
     }
     for (int64_t i = 0; i < hidden; ++i) {
         out[i] = static_cast<float>(sums[static_cast<size_t>(i)] / static_cast<double>(length));
@@ -41,10 +42,18 @@ void pool_max(const float* rows, int64_t length, int64_t hidden, float* out) {
 
 void pool(Pooling pooling, const float* rows, int64_t length, int64_t hidden, float* out) {
     switch (pooling) {
-        case Pooling::Mean: pool_mean(rows, length, hidden, out); return;
-        case Pooling::Cls: std::copy_n(rows, hidden, out); return;
-        case Pooling::Max: pool_max(rows, length, hidden, out); return;
-        case Pooling::Last: std::copy_n(rows + (length - 1) * hidden, hidden, out); return;
+        case Pooling::Mean:
+            pool_mean(rows, length, hidden, out);
+            return;
+        case Pooling::Cls:
+            std::copy_n(rows, hidden, out);
+            return;
+        case Pooling::Max:
+            pool_max(rows, length, hidden, out);
+            return;
+        case Pooling::Last:
+            std::copy_n(rows + (length - 1) * hidden, hidden, out);
+            return;
     }
 }
 

@@ -28,11 +28,13 @@ std::vector<uint8_t> quantize_rows(const std::string& type_name, const std::vect
     const auto count = static_cast<int64_t>(values.size());
     if (count % row_length != 0) {
         throw Error(ErrorCode::InvalidArgument, "Expected whole rows of " + std::to_string(row_length) +
-                                                    " values but received " + std::to_string(count) + " values");
+                                                    " values but received " + std::to_string(count) +
+                                                    " values");
     }
     for (size_t i = 0; i < values.size(); ++i) {
         if (std::isfinite(values[i])) continue;
-        throw Error(ErrorCode::InvalidArgument, "Expected finite numbers but value " + std::to_string(i) + " is not")
+        throw Error(ErrorCode::InvalidArgument,
+                    "Expected finite numbers but value " + std::to_string(i) + " is not")
             .with("index", static_cast<double>(i));
     }
     const int64_t rows = count / row_length;
@@ -56,7 +58,8 @@ std::vector<float> dequantize_rows(const std::string& type_name, const std::vect
     if (type == GGML_TYPE_F32) {
         std::memcpy(values.data(), bytes.data(), bytes.size());
     } else {
-        ggml_get_type_traits(type)->to_float(bytes.data(), values.data(), static_cast<int64_t>(values.size()));
+        ggml_get_type_traits(type)->to_float(bytes.data(), values.data(),
+                                             static_cast<int64_t>(values.size()));
     }
     return values;
 }

@@ -15,7 +15,7 @@ struct RaggedGroup {
 };
 
 class RaggedBatch {
-public:
+ public:
     // `lengths` must be ordered so that equal lengths are adjacent (see ordered_by_length).
     explicit RaggedBatch(const std::vector<int64_t>& lengths) {
         offsets_.push_back(0);
@@ -28,13 +28,13 @@ public:
         }
     }
 
-    int64_t tokens() const { return offsets_.back(); }                                // T
-    int64_t sequences() const { return static_cast<int64_t>(offsets_.size()) - 1; }   // B
+    int64_t tokens() const { return offsets_.back(); }                               // T
+    int64_t sequences() const { return static_cast<int64_t>(offsets_.size()) - 1; }  // B
     int64_t offset(int64_t sequence) const { return offsets_[static_cast<size_t>(sequence)]; }
     int64_t length(int64_t sequence) const { return offset(sequence + 1) - offset(sequence); }
     const std::vector<RaggedGroup>& groups() const { return groups_; }
 
-private:
+ private:
     std::vector<int64_t> offsets_;  // [B + 1]
     std::vector<RaggedGroup> groups_;
 };

@@ -31,9 +31,7 @@ SystemMemory system_memory() {
     return {status.ullTotalPhys, status.ullAvailPhys};
 }
 
-int default_threads() {
-    return std::max(1, static_cast<int>(std::thread::hardware_concurrency() / 2));
-}
+int default_threads() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency() / 2)); }
 
 #elif defined(__APPLE__)
 
@@ -140,9 +138,7 @@ SystemMemory system_memory() {
     return {meminfo("MemTotal"), std::min(meminfo("MemAvailable"), cgroup_memory_left())};
 }
 
-int default_threads() {
-    return std::min(physical_cores(), cgroup_cpus());
-}
+int default_threads() { return std::min(physical_cores(), cgroup_cpus()); }
 
 #endif
 

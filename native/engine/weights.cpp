@@ -11,7 +11,8 @@ namespace ggml_transformers {
 
 namespace {
 
-constexpr size_t slice_bytes = size_t{16} << 20;  // how much is touched or copied between two progress reports
+constexpr size_t slice_bytes = size_t{16}
+                               << 20;  // how much is touched or copied between two progress reports
 
 Error bad_tensor(const std::string& name, const std::string& why) {
     return Error(ErrorCode::ModelFileInvalid, "Tensor \"" + name + "\" " + why).with("field", name);
@@ -30,7 +31,8 @@ std::vector<int64_t> shape_of(const ggml_tensor* tensor) {
 // Bytes of the tensor; throws when the product overflows or a row does not hold whole blocks.
 uint64_t checked_bytes(const TensorEntry& entry, ggml_type type) {
     if (entry.shape.empty() || entry.shape.size() > GGML_MAX_DIMS) {
-        throw bad_tensor(entry.name, "has " + std::to_string(entry.shape.size()) + " dimensions, not one to four");
+        throw bad_tensor(entry.name,
+                         "has " + std::to_string(entry.shape.size()) + " dimensions, not one to four");
     }
     const uint64_t block = static_cast<uint64_t>(ggml_blck_size(type));
     uint64_t elements = 1;
@@ -96,11 +98,12 @@ void Weights::declare(const ModelSpec& spec) {
         const ggml_type type = weight_type(entry.type);
         const uint64_t bytes = checked_bytes(entry, type);
         if (entry.offset > file_->size() || bytes > file_->size() - entry.offset) {
-            throw bad_tensor(entry.name, "ends beyond the file's " + std::to_string(file_->size()) + " bytes");
+            throw bad_tensor(entry.name,
+                             "ends beyond the file's " + std::to_string(file_->size()) + " bytes");
         }
         if (entry.offset % alignof(float) != 0) {
-            throw bad_tensor(entry.name, "begins at byte " + std::to_string(entry.offset) +
-                                             ", not a multiple of four");
+            throw bad_tensor(entry.name,
+                             "begins at byte " + std::to_string(entry.offset) + ", not a multiple of four");
         }
         std::array<int64_t, GGML_MAX_DIMS> extents{};
         std::copy(entry.shape.begin(), entry.shape.end(), extents.begin());
@@ -175,8 +178,8 @@ ggml_tensor* Weights::find(const std::string& name, const std::vector<int64_t>& 
     ggml_tensor* tensor = found->second.tensor;
     for (size_t i = 0; i < GGML_MAX_DIMS; ++i) {
         if (tensor->ne[i] != (i < shape.size() ? shape[i] : 1)) {
-            throw bad_tensor(name, "has the shape " + describe(shape_of(tensor)) + ", expected " +
-                                       describe(shape));
+            throw bad_tensor(name,
+                             "has the shape " + describe(shape_of(tensor)) + ", expected " + describe(shape));
         }
     }
     return tensor;

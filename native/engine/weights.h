@@ -22,13 +22,14 @@ struct LoadProgress {
 };
 
 class Weights {
-public:
-    // Maps the file, checks every entry of the table against it with overflow-safe arithmetic, refuses what does
-    // not fit in memory, and places the tensors: in place where the device can read the mapping, else copied.
-    // Throws Error(ModelFileInvalid | ModelFileNotFound | Unsupported | OutOfMemory | Aborted).
+ public:
+    // Maps the file, checks every entry of the table against it with overflow-safe arithmetic, refuses what
+    // does not fit in memory, and places the tensors: in place where the device can read the mapping, else
+    // copied. Throws Error(ModelFileInvalid | ModelFileNotFound | Unsupported | OutOfMemory | Aborted).
     Weights(const ModelSpec& spec, const LoadOptions& options, Device& device, const LoadProgress& progress);
 
-    // The tensor of that name and shape (innermost first); throws Error(ModelFileInvalid) naming it otherwise.
+    // The tensor of that name and shape (innermost first); throws Error(ModelFileInvalid) naming it
+    // otherwise.
     ggml_tensor* require(const std::string& name, const std::vector<int64_t>& shape) const;
     // The same, or null when the file has no tensor of that name.
     ggml_tensor* find(const std::string& name, const std::vector<int64_t>& shape) const;
@@ -38,7 +39,7 @@ public:
     uint64_t mapped_bytes() const { return mapped_bytes_; }
     uint64_t copied_bytes() const { return copied_bytes_; }
 
-private:
+ private:
     struct Placed {
         ggml_tensor* tensor;
         uint64_t offset;

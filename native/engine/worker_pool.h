@@ -11,7 +11,7 @@
 namespace ggml_transformers {
 
 class WorkerPool {
-public:
+ public:
     WorkerPool();
     // Work not begun is dropped.
     ~WorkerPool();
@@ -21,7 +21,7 @@ public:
     // `work` must not throw.
     void run(std::function<void()> work);
 
-private:
+ private:
     void serve();
 
     std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/error.h"
+#include "graph/fused.h"
 
 namespace ggml_transformers {
 
@@ -17,16 +18,21 @@ Activation activation_from_name(const std::string& name) {
         .with("value", name);
 }
 
-ggml_tensor* embed(GraphBuilder& builder, ggml_tensor* table, ggml_tensor* indices) {
-    return ggml_get_rows(builder.context(), table, indices);
+ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup) {
+    return ggml_get_rows(builder.context(), lookup.table, lookup.indices);
 }
 
-ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, ggml_tensor* x) {
-    ggml_tensor* y = ggml_mul_mat(builder.context(), layer.weight, x);
-    return layer.bias == nullptr ? y : ggml_add_inplace(builder.context(), y, layer.bias);
+ggml_tensor* embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups) {
+    if (builder.fused() != nullptr) return builder.fused()->embed_sum(builder, lookups);
+    ggml_tensor* sum = embed(builder, lookups.front());
+    for (size_t i = 1; i < lookups.size(); ++i) {
+        sum = ggml_add_inplace(builder.context(), sum, embed(builder, lookups[i]));
+    }
+    return sum;
 }
 
 ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x) {
+    if (builder.fused() != nullptr) return builder.fused()->add_norm(builder, layer, x, nullptr);
     ggml_context* context = builder.context();
     ggml_tensor* y = ggml_norm(context, x, layer.epsilon);
     y = ggml_mul_inplace(context, y, layer.weight);
@@ -34,13 +40,14 @@ ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x) {
 }
 
 ggml_tensor* add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x, ggml_tensor* residual) {
+    if (builder.fused() != nullptr) return builder.fused()->add_norm(builder, layer, x, residual);
     return norm(builder, layer, ggml_add(builder.context(), x, residual));
 }
 
 namespace {
 
-// GGML's own tanh form goes through a half-precision table on the CPU and is off by up to 1e-3. The same function
-// is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), because (1 + tanh(u)) / 2 = sigmoid(2 u).
+// GGML's own tanh form goes through a half-precision table on the CPU and is off by up to 1e-3. The same
+// function is x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), because (1 + tanh(u)) / 2 = sigmoid(2 u).
 ggml_tensor* gelu_tanh(GraphBuilder& builder, ggml_tensor* x) {
     constexpr float slope = 1.5957691216057308f;  // 2 sqrt(2 / pi)
     constexpr float cubic = 0.044715f;
@@ -52,20 +59,92 @@ ggml_tensor* gelu_tanh(GraphBuilder& builder, ggml_tensor* x) {
 
 }  // namespace
 
+namespace {
+
 ggml_tensor* activate(GraphBuilder& builder, Activation activation, ggml_tensor* x) {
     switch (activation) {
-        case Activation::Gelu: return ggml_gelu_erf_inplace(builder.context(), x);
-        case Activation::GeluTanh: return gelu_tanh(builder, x);
-        case Activation::Relu: return ggml_relu_inplace(builder.context(), x);
-        case Activation::Silu: return ggml_silu_inplace(builder.context(), x);
-        case Activation::Tanh: return ggml_tanh_inplace(builder.context(), x);
+        case Activation::Gelu:
+            return ggml_gelu_erf_inplace(builder.context(), x);
+        case Activation::GeluTanh:
+            return gelu_tanh(builder, x);
+        case Activation::Relu:
+            return ggml_relu_inplace(builder.context(), x);
+        case Activation::Silu:
+            return ggml_silu_inplace(builder.context(), x);
+        case Activation::Tanh:
+            return ggml_tanh_inplace(builder.context(), x);
     }
     throw Error(ErrorCode::Internal, "An activation has no lowering");
 }
 
-ggml_tensor* feed_forward(GraphBuilder& builder, const Linear& up, Activation activation, const Linear& down,
-                          ggml_tensor* x) {
-    return linear(builder, down, activate(builder, activation, linear(builder, up, x)));
+FusedActivation fused_activation(Activation activation) {
+    switch (activation) {
+        case Activation::Gelu:
+            return FusedActivation::Gelu;
+        case Activation::GeluTanh:
+            return FusedActivation::GeluTanh;
+        case Activation::Relu:
+            return FusedActivation::Relu;
+        case Activation::Silu:
+            return FusedActivation::Silu;
+        case Activation::Tanh:
+            return FusedActivation::Tanh;
+    }
+    throw Error(ErrorCode::Internal, "An activation has no fused form");
+}
+
+}  // namespace
+
+ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, ggml_tensor* x) {
+    if (builder.fused() != nullptr) {
+        return builder.fused()->linear(builder, {layer}, x, FusedActivation::None, nullptr);
+    }
+    ggml_tensor* y = ggml_mul_mat(builder.context(), layer.weight, x);
+    return layer.bias == nullptr ? y : ggml_add_inplace(builder.context(), y, layer.bias);
+}
+
+ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, Activation activation, ggml_tensor* x) {
+    if (builder.fused() != nullptr) {
+        return builder.fused()->linear(builder, {layer}, x, fused_activation(activation), nullptr);
+    }
+    return activate(builder, activation, linear(builder, layer, x));
+}
+
+ggml_tensor* linear_add(GraphBuilder& builder, const Linear& layer, ggml_tensor* x, ggml_tensor* residual) {
+    if (builder.fused() != nullptr) {
+        return builder.fused()->linear(builder, {layer}, x, FusedActivation::None, residual);
+    }
+    return ggml_add(builder.context(), linear(builder, layer, x), residual);
+}
+
+namespace {
+
+Qkv split(GraphBuilder& builder, ggml_tensor* joint) {
+    const int64_t hidden = joint->ne[0] / 3;
+    const auto third = [&](int64_t i) {
+        return ggml_view_2d(builder.context(), joint, hidden, joint->ne[1], joint->nb[1],
+                            static_cast<size_t>(i * hidden) * sizeof(float));
+    };
+    builder.append(joint);
+    return {joint, third(0), third(1), third(2)};
+}
+
+}  // namespace
+
+Qkv project(GraphBuilder& builder, const Projections& p, ggml_tensor* x) {
+    const bool together = p.fused.weight != nullptr;
+    if (builder.fused() != nullptr) {
+        const std::vector<Linear> layers =
+            together ? std::vector<Linear>{p.fused} : std::vector<Linear>{p.query, p.key, p.value};
+        return split(builder, builder.fused()->linear(builder, layers, x, FusedActivation::None, nullptr));
+    }
+    if (together) return split(builder, linear(builder, p.fused, x));
+    Qkv qkv{nullptr, linear(builder, p.query, x), linear(builder, p.key, x), linear(builder, p.value, x)};
+    // Their readers take views: all three exist before the first view is taken.
+    builder.append(qkv.q);
+    builder.append(qkv.k);
+    builder.append(qkv.v);
+    return qkv;
 }
 
 namespace {
@@ -75,25 +154,27 @@ ggml_tensor* split_heads(ggml_context* context, ggml_tensor* x, const RaggedGrou
     const size_t value = sizeof(float);
     const int64_t head = x->ne[0] / heads;
     ggml_tensor* rows =  // [D, A, S, n]
-        ggml_view_4d(context, x, head, heads, group.length, group.count, static_cast<size_t>(head) * value, x->nb[1],
-                     x->nb[1] * static_cast<size_t>(group.length), x->nb[1] * static_cast<size_t>(group.first_token));
+        ggml_view_4d(context, x, head, heads, group.length, group.count, static_cast<size_t>(head) * value,
+                     x->nb[1], x->nb[1] * static_cast<size_t>(group.length),
+                     x->nb[1] * static_cast<size_t>(group.first_token));
     return ggml_permute(context, rows, 0, 2, 1, 3);
 }
 
 // Writes `heads_out` [D, S, A, n] over the group's rows of x [H, T].
-ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tensor* x, const RaggedGroup& group) {
+ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tensor* x,
+                        const RaggedGroup& group) {
     return ggml_cpy(context, heads_out, split_heads(context, x, group, heads_out->ne[2]));
 }
 
 }  // namespace
 
-ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* q, ggml_tensor* k,
-                       ggml_tensor* v, int64_t heads, float scale, std::vector<ggml_tensor*>* scores) {
+ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
+                       float scale, std::vector<ggml_tensor*>* scores) {
+    const auto& [joint, q, k, v] = qkv;
+    if (builder.fused() != nullptr && scores == nullptr && FusedCpu::covers_head(q->ne[0] / heads)) {
+        return builder.fused()->attention(builder, batch, joint, heads, scale);
+    }
     ggml_context* context = builder.context();
-    // The groups read views of these: all three exist before the first view is taken.
-    builder.append(q);
-    builder.append(k);
-    builder.append(v);
     for (const RaggedGroup& group : batch.groups()) {
         ggml_tensor* queries = split_heads(context, q, group, heads);  // [D, S, A, n]
         ggml_tensor* keys = split_heads(context, k, group, heads);     // [D, S, A, n]
@@ -110,16 +191,22 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_ten
 }
 
 ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                              ggml_tensor* q, ggml_tensor* k, ggml_tensor* v, int64_t heads, float scale) {
-    ggml_context* context = builder.context();
+                              const Qkv& qkv, int64_t heads, float scale) {
+    const auto& [joint, q, k, v] = qkv;
     const int64_t hidden = q->ne[0];
+    if (builder.fused() != nullptr && FusedCpu::covers_head(hidden / heads)) {
+        return builder.fused()->cached_attention(builder, sequences, joint, heads, scale);
+    }
+    ggml_context* context = builder.context();
     const int64_t head = hidden / heads;
     const auto at = [](size_t stride, int64_t index) { return stride * static_cast<size_t>(index); };
 
     for (const CachedSequence& s : sequences) {
         const int64_t visible = s.mask->ne[0];  // K
-        ggml_tensor* new_keys = ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));
-        ggml_tensor* new_values = ggml_view_2d(context, v, hidden, s.count, v->nb[1], at(v->nb[1], s.first_token));
+        ggml_tensor* new_keys =
+            ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));
+        ggml_tensor* new_values =
+            ggml_view_2d(context, v, hidden, s.count, v->nb[1], at(v->nb[1], s.first_token));
         builder.append(ggml_cpy(
             context, new_keys,
             ggml_view_2d(context, s.keys, hidden, s.count, s.keys->nb[1], at(s.keys->nb[1], s.past))));
@@ -132,7 +219,8 @@ ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSeq
         ggml_tensor* keys =                                           // [D, K, A]
             ggml_view_3d(context, s.keys, head, visible, heads, s.keys->nb[1], at(s.keys->nb[0], head), 0);
         ggml_tensor* values =  // [K, D, A]
-            ggml_view_3d(context, s.values, visible, head, heads, s.values->nb[1], at(s.values->nb[1], head), 0);
+            ggml_view_3d(context, s.values, visible, head, heads, s.values->nb[1], at(s.values->nb[1], head),
+                         0);
         ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [K, n, A, 1]
         weights = ggml_soft_max_ext(context, weights, s.mask, scale, 0.0f);
         ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, n, A, 1]

@@ -10,7 +10,8 @@ namespace ggml_transformers {
 
 namespace {
 
-// ---- Hyper-parameters ------------------------------------------------------------------------------------------
+// ---- Hyper-parameters
+// ------------------------------------------------------------------------------------------
 
 struct BertParameters {
     ModelSize size;
@@ -29,16 +30,16 @@ BertParameters read_parameters(const ModelSpec& spec) {
     return p;
 }
 
-// ---- Weights ---------------------------------------------------------------------------------------------------
+// ---- Weights
+// ---------------------------------------------------------------------------------------------------
 
 struct BertLayer {
-    Linear qkv;                // [H, 3H]; null when the file has them apart
-    Linear query, key, value;  // [H, H]; null when the file has them fused
-    Linear attention_output;   // [H, H]
-    Norm attention_norm;       // [H]
-    Linear up;                 // [H, F]
-    Linear down;               // [F, H]
-    Norm output_norm;          // [H]
+    Projections projections;  // [H, 3H], or three of [H, H]
+    Linear attention_output;  // [H, H]
+    Norm attention_norm;      // [H]
+    Linear up;                // [H, F]
+    Linear down;              // [F, H]
+    Norm output_norm;         // [H]
 };
 
 struct BertWeights {
@@ -59,11 +60,11 @@ BertLayer read_layer(const Weights& weights, const BertParameters& p, int64_t in
     const int64_t hidden = p.size.hidden;
     BertLayer layer;
     if (weights.extent(prefix + "attn_qkv.weight", 0) != 0) {
-        layer.qkv = require_linear(weights, prefix + "attn_qkv", hidden, 3 * hidden);
+        layer.projections.fused = require_linear(weights, prefix + "attn_qkv", hidden, 3 * hidden);
     } else {
-        layer.query = require_linear(weights, prefix + "attn_q", hidden, hidden);
-        layer.key = require_linear(weights, prefix + "attn_k", hidden, hidden);
-        layer.value = require_linear(weights, prefix + "attn_v", hidden, hidden);
+        layer.projections.query = require_linear(weights, prefix + "attn_q", hidden, hidden);
+        layer.projections.key = require_linear(weights, prefix + "attn_k", hidden, hidden);
+        layer.projections.value = require_linear(weights, prefix + "attn_v", hidden, hidden);
     }
     layer.attention_output = require_linear(weights, prefix + "attn_output", hidden, hidden);
     layer.attention_norm = require_norm(weights, prefix + "attn_output_norm", hidden, p.epsilon);
@@ -92,10 +93,11 @@ BertWeights read_weights(const Weights& weights, const BertParameters& p) {
     return w;
 }
 
-// ---- Graph -----------------------------------------------------------------------------------------------------
+// ---- Graph
+// -----------------------------------------------------------------------------------------------------
 
 class Bert final : public EncoderModel {
-public:
+ public:
     Bert(const ModelSpec& spec, const Weights& weights)
         : p_(read_parameters(spec)), w_(read_weights(weights, p_)) {}
 
@@ -126,15 +128,13 @@ public:
         return out;
     }
 
-private:
+ private:
     // LayerNorm(token + position + segment): [H, T].
     ggml_tensor* embeddings(GraphBuilder& b, const EncoderInput& input) const {
-        ggml_tensor* x = embed(b, w_.tokens, b.input(input.ids));
-        x = ggml_add_inplace(b.context(), x, embed(b, w_.positions, b.input(input.positions)));
-        if (w_.segments != nullptr) {
-            x = ggml_add_inplace(b.context(), x, embed(b, w_.segments, b.input(input.segments)));
-        }
-        return norm(b, w_.embedding_norm, x);
+        std::vector<Lookup> lookups = {{w_.tokens, b.input(input.ids)},
+                                       {w_.positions, b.input(input.positions)}};
+        if (w_.segments != nullptr) lookups.push_back({w_.segments, b.input(input.segments)});
+        return norm(b, w_.embedding_norm, embed_sum(b, lookups));
     }
 
     // x = LN(x + attention(x)); x = LN(x + feed_forward(x)).
@@ -142,26 +142,10 @@ private:
                        std::vector<ggml_tensor*>* scores) const {
         const BertLayer& l = w_.layers[static_cast<size_t>(index)];
         const float scale = 1.0f / std::sqrt(static_cast<float>(p_.size.hidden / p_.size.heads));
-        ggml_tensor* q = linear(b, projection(b, l.qkv, l.query, 0), x);  // [H, T]
-        ggml_tensor* k = linear(b, projection(b, l.qkv, l.key, 1), x);
-        ggml_tensor* v = linear(b, projection(b, l.qkv, l.value, 2), x);
-        ggml_tensor* a = attention(b, batch, q, k, v, p_.size.heads, scale, scores);
+        ggml_tensor* a = attention(b, batch, project(b, l.projections, x), p_.size.heads, scale, scores);
         x = add_norm(b, l.attention_norm, linear(b, l.attention_output, a), x);
-        return add_norm(b, l.output_norm, feed_forward(b, l.up, p_.activation, l.down, x), x);
-    }
-
-    // The query (0), key (1) or value (2) projection: its own tensors, or its third of the fused ones.
-    Linear projection(GraphBuilder& b, const Linear& fused, const Linear& own, int64_t third) const {
-        if (fused.weight == nullptr) return own;
-        const int64_t hidden = p_.size.hidden;
-        const size_t skip = static_cast<size_t>(third * hidden);
-        Linear part;
-        part.weight = ggml_view_2d(b.context(), fused.weight, hidden, hidden, fused.weight->nb[1],
-                                   skip * fused.weight->nb[1]);
-        if (fused.bias != nullptr) {
-            part.bias = ggml_view_1d(b.context(), fused.bias, hidden, skip * fused.bias->nb[0]);
-        }
-        return part;
+        ggml_tensor* f = linear(b, l.up, p_.activation, x);  // [F, T]
+        return add_norm(b, l.output_norm, linear(b, l.down, f), x);
     }
 
     void build_heads(GraphBuilder& b, const RaggedBatch& batch, const EncoderWants& wants,
@@ -171,14 +155,15 @@ private:
             for (int64_t s = 0; s < batch.sequences(); ++s) {
                 first.push_back(static_cast<int32_t>(batch.offset(s)));
             }
-            ggml_tensor* cls = embed(b, out.last_hidden, b.input(first));                        // [H, B]
-            out.pooler = b.output(activate(b, Activation::Tanh, linear(b, w_.pooler, cls)));  // [H, B]
+            ggml_tensor* cls = embed(b, {out.last_hidden, b.input(first)});      // [H, B]
+            out.pooler = b.output(linear(b, w_.pooler, Activation::Tanh, cls));  // [H, B]
         }
-        if (wants.next_sentence) out.next_sentence = b.output(linear(b, w_.next_sentence, out.pooler));  // [2, B]
+        if (wants.next_sentence)
+            out.next_sentence = b.output(linear(b, w_.next_sentence, out.pooler));  // [2, B]
         if (!wants.mlm_rows.empty()) {
-            ggml_tensor* x = embed(b, out.last_hidden, b.input(wants.mlm_rows));                     // [H, M]
-            x = activate(b, p_.activation, linear(b, w_.mlm_transform, x));                          // [H, M]
-            out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));                   // [V, M]
+            ggml_tensor* x = embed(b, {out.last_hidden, b.input(wants.mlm_rows)});  // [H, M]
+            x = linear(b, w_.mlm_transform, p_.activation, x);                      // [H, M]
+            out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));  // [V, M]
         }
     }
 

@@ -11,15 +11,16 @@ namespace ggml_transformers {
 
 namespace {
 
-// ---- Hyper-parameters ------------------------------------------------------------------------------------------
+// ---- Hyper-parameters
+// ------------------------------------------------------------------------------------------
 
 struct Gpt2Parameters {
     ModelSize size;
     int64_t feed_forward = 0;  // F
     float epsilon = 0.0f;
     Activation activation = Activation::GeluTanh;
-    bool scale_attention = true;             // scores / sqrt(D)
-    bool scale_by_inverse_layer = false;     // scores / (layer + 1)
+    bool scale_attention = true;          // scores / sqrt(D)
+    bool scale_by_inverse_layer = false;  // scores / (layer + 1)
 };
 
 Gpt2Parameters read_parameters(const ModelSpec& spec) {
@@ -33,12 +34,12 @@ Gpt2Parameters read_parameters(const ModelSpec& spec) {
     return p;
 }
 
-// ---- Weights ---------------------------------------------------------------------------------------------------
+// ---- Weights
+// ---------------------------------------------------------------------------------------------------
 
 struct Gpt2Layer {
     Norm attention_norm;      // [H]
-    Linear qkv;               // [H, 3H]; null when the file has them apart
-    Linear query, key, value; // [H, H]; null when the file has them fused
+    Projections projections;  // [H, 3H], or three of [H, H]
     Linear attention_output;  // [H, H]
     Norm feed_forward_norm;   // [H]
     Linear up;                // [H, F]
@@ -59,11 +60,11 @@ Gpt2Layer read_layer(const Weights& weights, const Gpt2Parameters& p, int64_t in
     Gpt2Layer layer;
     layer.attention_norm = require_norm(weights, prefix + "attn_norm", hidden, p.epsilon);
     if (weights.extent(prefix + "attn_q.weight", 0) != 0) {
-        layer.query = require_linear(weights, prefix + "attn_q", hidden, hidden);
-        layer.key = require_linear(weights, prefix + "attn_k", hidden, hidden);
-        layer.value = require_linear(weights, prefix + "attn_v", hidden, hidden);
+        layer.projections.query = require_linear(weights, prefix + "attn_q", hidden, hidden);
+        layer.projections.key = require_linear(weights, prefix + "attn_k", hidden, hidden);
+        layer.projections.value = require_linear(weights, prefix + "attn_v", hidden, hidden);
     } else {
-        layer.qkv = require_linear(weights, prefix + "attn_qkv", hidden, 3 * hidden);
+        layer.projections.fused = require_linear(weights, prefix + "attn_qkv", hidden, 3 * hidden);
     }
     layer.attention_output = require_linear(weights, prefix + "attn_output", hidden, hidden);
     layer.feed_forward_norm = require_norm(weights, prefix + "ffn_norm", hidden, p.epsilon);
@@ -84,7 +85,8 @@ Gpt2Weights read_weights(const Weights& weights, const Gpt2Parameters& p) {
     return w;
 }
 
-// ---- Graph -----------------------------------------------------------------------------------------------------
+// ---- Graph
+// -----------------------------------------------------------------------------------------------------
 
 // The slices laid end to end, and each one's causal mask.
 struct Layout {
@@ -126,7 +128,7 @@ Layout lay_out(GraphBuilder& b, const std::vector<DecoderSlice>& slices) {
 }
 
 class Gpt2 final : public DecoderModel {
-public:
+ public:
     Gpt2(const ModelSpec& spec, const Weights& weights)
         : p_(read_parameters(spec)), w_(read_weights(weights, p_)) {}
 
@@ -134,13 +136,14 @@ public:
 
     size_t max_nodes(size_t sequences) const override {
         constexpr size_t per_layer = 48, per_sequence = 28, around = 64;
-        return around + sequences + static_cast<size_t>(p_.size.layers) * (per_layer + per_sequence * sequences);
+        return around + sequences +
+               static_cast<size_t>(p_.size.layers) * (per_layer + per_sequence * sequences);
     }
 
     ggml_tensor* build(GraphBuilder& b, const std::vector<DecoderSlice>& slices) const override {
         Layout layout = lay_out(b, slices);
-        ggml_tensor* x = embed(b, w_.tokens, b.input(layout.ids));  // [H, T]
-        x = ggml_add_inplace(b.context(), x, embed(b, w_.positions, b.input(layout.positions)));
+        ggml_tensor* x =  // [H, T]
+            embed_sum(b, {{w_.tokens, b.input(layout.ids)}, {w_.positions, b.input(layout.positions)}});
         for (int64_t i = 0; i < p_.size.layers; ++i) {
             for (size_t s = 0; s < slices.size(); ++s) {
                 layout.sequences[s].keys = slices[s].cache->keys(i);
@@ -152,35 +155,20 @@ public:
             b.append(x);
             return nullptr;
         }
-        x = embed(b, x, b.input(layout.wanted));                             // [H, M]
+        x = embed(b, {x, b.input(layout.wanted)});                          // [H, M]
         return b.output(linear(b, w_.output, norm(b, w_.output_norm, x)));  // [V, M]
     }
 
-private:
+ private:
     // x = x + attention(LN(x)); x = x + feed_forward(LN(x)).
     ggml_tensor* layer(GraphBuilder& b, const std::vector<CachedSequence>& sequences, int64_t index,
                        ggml_tensor* x) const {
         const Gpt2Layer& l = w_.layers[static_cast<size_t>(index)];
-        ggml_tensor* a = self_attention(b, sequences, index, norm(b, l.attention_norm, x));
-        x = ggml_add(b.context(), linear(b, l.attention_output, a), x);
-        ggml_tensor* f = norm(b, l.feed_forward_norm, x);
-        return ggml_add(b.context(), feed_forward(b, l.up, p_.activation, l.down, f), x);
-    }
-
-    ggml_tensor* self_attention(GraphBuilder& b, const std::vector<CachedSequence>& sequences, int64_t index,
-                                ggml_tensor* x) const {
-        const Gpt2Layer& l = w_.layers[static_cast<size_t>(index)];
-        if (l.qkv.weight == nullptr) {
-            return cached_attention(b, sequences, linear(b, l.query, x), linear(b, l.key, x),
-                                    linear(b, l.value, x), p_.size.heads, attention_scale(index));
-        }
-        ggml_tensor* qkv = linear(b, l.qkv, x);  // [3H, T]
-        b.append(qkv);
-        const auto third = [&](int64_t i) {  // [H, T], strided rows
-            return ggml_view_2d(b.context(), qkv, p_.size.hidden, qkv->ne[1], qkv->nb[1],
-                                static_cast<size_t>(i * p_.size.hidden) * sizeof(float));
-        };
-        return cached_attention(b, sequences, third(0), third(1), third(2), p_.size.heads, attention_scale(index));
+        const Qkv qkv = project(b, l.projections, norm(b, l.attention_norm, x));
+        ggml_tensor* a = cached_attention(b, sequences, qkv, p_.size.heads, attention_scale(index));
+        x = linear_add(b, l.attention_output, a, x);
+        ggml_tensor* f = linear(b, l.up, p_.activation, norm(b, l.feed_forward_norm, x));  // [F, T]
+        return linear_add(b, l.down, f, x);
     }
 
     float attention_scale(int64_t index) const {

@@ -47,16 +47,16 @@ struct EncoderWants {
 };
 
 struct EncoderOutputs {
-    ggml_tensor* last_hidden = nullptr;                   // [H, T]
-    std::vector<ggml_tensor*> hidden_states;              // L + 1 of [H, T]
-    std::vector<std::vector<ggml_tensor*>> attentions;    // L times one [S, S, A, n] per group
-    ggml_tensor* pooler = nullptr;                        // [H, B]
-    ggml_tensor* next_sentence = nullptr;                 // [2, B]
-    ggml_tensor* mlm = nullptr;                           // [V, M]
+    ggml_tensor* last_hidden = nullptr;                 // [H, T]
+    std::vector<ggml_tensor*> hidden_states;            // L + 1 of [H, T]
+    std::vector<std::vector<ggml_tensor*>> attentions;  // L times one [S, S, A, n] per group
+    ggml_tensor* pooler = nullptr;                      // [H, B]
+    ggml_tensor* next_sentence = nullptr;               // [2, B]
+    ggml_tensor* mlm = nullptr;                         // [V, M]
 };
 
 class EncoderModel {
-public:
+ public:
     virtual ~EncoderModel() = default;
     virtual const ModelSize& size() const = 0;
     virtual Heads heads() const = 0;
@@ -69,14 +69,14 @@ public:
 // One sequence's part of a decoder batch.
 struct DecoderSlice {
     KvCache* cache = nullptr;
-    int64_t past = 0;            // tokens already in the cache
-    std::vector<int32_t> ids;    // new tokens
-    bool all_logits = false;     // of every new token, not only the last
+    int64_t past = 0;          // tokens already in the cache
+    std::vector<int32_t> ids;  // new tokens
+    bool all_logits = false;   // of every new token, not only the last
     bool last_logits = false;
 };
 
 class DecoderModel {
-public:
+ public:
     virtual ~DecoderModel() = default;
     virtual const ModelSize& size() const = 0;
     virtual size_t max_nodes(size_t sequences) const = 0;
@@ -86,7 +86,8 @@ public:
 
 using Model = std::variant<std::unique_ptr<EncoderModel>, std::unique_ptr<DecoderModel>>;
 
-// Binds the weights to the architecture the specification names. Throws Error(Unsupported | ModelFileInvalid).
+// Binds the weights to the architecture the specification names. Throws Error(Unsupported |
+// ModelFileInvalid).
 Model make_model(const ModelSpec& spec, const Weights& weights);
 
 std::unique_ptr<EncoderModel> make_bert(const ModelSpec& spec, const Weights& weights);

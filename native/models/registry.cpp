@@ -21,8 +21,8 @@ ModelSize read_size(const ModelSpec& spec) {
     size.heads = spec.integer("headCount", 1, 4096);
     if (size.hidden % size.heads != 0) {
         throw Error(ErrorCode::ModelFileInvalid, "The hidden size " + std::to_string(size.hidden) +
-                                                     " is not a multiple of the " + std::to_string(size.heads) +
-                                                     " heads")
+                                                     " is not a multiple of the " +
+                                                     std::to_string(size.heads) + " heads")
             .with("field", std::string("headCount"));
     }
     return size;

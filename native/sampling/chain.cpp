@@ -43,8 +43,8 @@ SamplerChain::SamplerChain(const SamplingOptions& options)
     if (options.top_p < 1.0) samplers_.push_back(make_top_p(options.top_p));
 }
 
-// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Written out, so
-// that a seed gives the same text with every compiler and library.
+// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Written
+// out, so that a seed gives the same text with every compiler and library.
 double SamplerChain::next_uniform() {
     state_ += 0x9e3779b97f4a7c15u;
     uint64_t z = state_;

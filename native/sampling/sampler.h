@@ -1,5 +1,5 @@
-// Choosing the next token from logits. A chain of samplers, each narrowing or reshaping the candidates, ends in
-// one draw. The order is Hugging Face's: temperature, top-k, top-p.
+// Choosing the next token from logits. A chain of samplers, each narrowing or reshaping the candidates, ends
+// in one draw. The order is Hugging Face's: temperature, top-k, top-p.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct Candidate {
 using Candidates = std::vector<Candidate>;
 
 class Sampler {
-public:
+ public:
     virtual ~Sampler() = default;
     virtual void apply(Candidates& candidates) = 0;
 };
@@ -45,13 +45,13 @@ struct Exponentials {
 Exponentials exponentials(const Candidates& candidates);
 
 class SamplerChain {
-public:
+ public:
     explicit SamplerChain(const SamplingOptions& options);
 
     // The next token's id for logits [V].
     int32_t sample(const float* logits, int64_t vocabulary);
 
-private:
+ private:
     double next_uniform();  // in [0, 1)
 
     std::vector<std::unique_ptr<Sampler>> samplers_;

@@ -6,7 +6,7 @@ namespace {
 
 // Divides logits by the temperature: below 1 sharpens the distribution, above 1 flattens it.
 class Temperature final : public Sampler {
-public:
+ public:
     explicit Temperature(double temperature) : temperature_(temperature) {}
 
     void apply(Candidates& candidates) override {
@@ -15,7 +15,7 @@ public:
         }
     }
 
-private:
+ private:
     double temperature_;
 };
 

@@ -4,10 +4,10 @@ namespace ggml_transformers {
 
 namespace {
 
-// Nucleus sampling (Holtzman et al., arXiv:1904.09751): keeps the smallest set of most likely candidates whose
-// probability reaches p, at least one, and sorts them.
+// Nucleus sampling (Holtzman et al., arXiv:1904.09751): keeps the smallest set of most likely candidates
+// whose probability reaches p, at least one, and sorts them.
 class TopP final : public Sampler {
-public:
+ public:
     explicit TopP(double p) : p_(p) {}
 
     void apply(Candidates& candidates) override {
@@ -23,14 +23,12 @@ public:
         }
     }
 
-private:
+ private:
     double p_;
 };
 
 }  // namespace
 
-std::unique_ptr<Sampler> make_top_p(double p) {
-    return std::make_unique<TopP>(p);
-}
+std::unique_ptr<Sampler> make_top_p(double p) { return std::make_unique<TopP>(p); }
 
 }  // namespace ggml_transformers

@@ -1,0 +1,118 @@
+#include "engine/compute_pool.h"
+
+#include <algorithm>
+#include <limits>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace ggml_transformers {
+
+namespace {
+
+void relax() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// About 50 microseconds: longer than the gap between two operations of a graph, and all that an idle model
+// spends.
+constexpr int spins_before_parking = 1500;
+// Waiting for a piece somebody else is computing: after this, let the system run them.
+constexpr int spins_before_yielding = 2000;
+
+constexpr uint32_t closed = std::numeric_limits<uint32_t>::max();  // an index beyond every count
+
+uint64_t ticket_of(uint32_t round, uint32_t index) { return (static_cast<uint64_t>(round) << 32) | index; }
+
+uint32_t round_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 32); }
+
+}  // namespace
+
+ComputePool::ComputePool(int threads) {
+    for (int thread = 1; thread < threads; ++thread) {
+        workers_.emplace_back([this, thread] { serve(thread); });
+    }
+}
+
+ComputePool::~ComputePool() {
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+}
+
+void ComputePool::run(int64_t count, Piece piece, void* context) {
+    constexpr int64_t most = std::numeric_limits<int32_t>::max();
+    if (workers_.empty() || count <= 1 || count > most) {
+        for (int64_t index = 0; index < count; ++index) piece(context, index, 0);
+        return;
+    }
+    // Close the old round first: a worker that still holds its last ticket could otherwise use it with the
+    // new round's count. Whoever reads one of the new values below also sees that the old ticket is gone.
+    ticket_.store(ticket_of(round_, closed));
+    piece_.store(piece, std::memory_order_release);
+    context_.store(context, std::memory_order_release);
+    count_.store(static_cast<uint32_t>(count), std::memory_order_release);
+    done_.store(0, std::memory_order_relaxed);
+    ++round_;
+    ticket_.store(ticket_of(round_, 0));
+    if (parked_.load() > 0) {
+        const std::lock_guard lock(mutex_);
+        wake_.notify_all();
+    }
+    work(0, round_);
+    for (int spins = 0; done_.load(std::memory_order_acquire) != static_cast<uint32_t>(count); ++spins) {
+        if (spins < spins_before_yielding) {
+            relax();
+        } else {
+            std::this_thread::yield();
+        }
+    }
+}
+
+void ComputePool::work(int thread, uint32_t round) {
+    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    while (round_of(ticket) == round) {
+        const uint32_t count = count_.load(std::memory_order_acquire);
+        const Piece piece = piece_.load(std::memory_order_acquire);
+        void* const context = context_.load(std::memory_order_acquire);
+        const auto index = static_cast<uint32_t>(ticket);
+        if (index >= count) return;
+        if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+        piece(context, index, thread);
+        done_.fetch_add(1, std::memory_order_release);
+        ticket = ticket_.load(std::memory_order_acquire);
+    }
+}
+
+void ComputePool::serve(int thread) {
+    uint32_t last = 0;
+    while (wait_for_round(last)) {
+        last = round_of(ticket_.load(std::memory_order_acquire));
+        work(thread, last);
+    }
+}
+
+// Returns false when the pool ends.
+bool ComputePool::wait_for_round(uint32_t last) {
+    const auto changed = [this, last] { return round_of(ticket_.load()) != last; };
+    for (int spins = 0; spins < spins_before_parking; ++spins) {
+        if (changed()) return true;
+        if (stopping_.load(std::memory_order_relaxed)) return false;
+        relax();
+    }
+    std::unique_lock lock(mutex_);
+    ++parked_;
+    wake_.wait(lock, [&] { return changed() || stopping_.load(); });
+    --parked_;
+    return !stopping_.load();
+}
+
+}  // namespace ggml_transformers
