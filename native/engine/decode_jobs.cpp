@@ -79,14 +79,7 @@ class LogitsJob final : public DecodeJob {
               Completion<LogitsResult> completion)
         : DecodeJob(std::move(request.ids), std::move(cancel)), completion_(std::move(completion)) {
         const auto values = tokens_.size() * static_cast<size_t>(size.vocabulary);
-        const auto bytes = static_cast<double>(values) * sizeof(float);
-        const auto available = static_cast<double>(system_memory().available);
-        if (available > 0 && bytes > available) {
-            throw Error(ErrorCode::OutOfMemory, "The logits would need " + std::to_string(bytes / 1e6) +
-                                                    " MB of memory: score a shorter text")
-                .with("required", bytes)
-                .with("available", available);
-        }
+        require_memory(values * sizeof(float), "The logits (a shorter text needs less)");
         result_.logits.reserve(values);
     }
 

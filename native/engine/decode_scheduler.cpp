@@ -57,17 +57,10 @@ void DecodeScheduler::admit() {
         const ModelSize& size = model_.size();
         const int64_t positions = job->positions_needed(size);
         const uint64_t bytes = KvCache::bytes_for(size.layers, size.hidden, positions);
-        const uint64_t available = system_memory().available;
-        const bool fits = available == 0 || bytes <= available;
-        if (!fits && !active_.empty()) return;  // when another ends, there may be room
+        if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {
-            if (!fits) {
-                throw Error(ErrorCode::OutOfMemory,
-                            "The KV cache would need " + std::to_string(bytes) + " bytes")
-                    .with("required", static_cast<double>(bytes))
-                    .with("available", static_cast<double>(available));
-            }
+            require_memory(bytes, "The KV cache");
             job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions);
             job->started();
             active_.push_back(job);

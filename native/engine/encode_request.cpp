@@ -96,17 +96,8 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     const size_t mlm = request.mlm_positions.size() * static_cast<size_t>(size.vocabulary);
     const size_t next_sentence = count(request.next_sentence, sequences() * 2);
 
-    const auto bytes =
-        static_cast<double>(pooled + last + pooler + hidden + attention + mlm + next_sentence) *
-        sizeof(float);
-    const auto available = static_cast<double>(system_memory().available);
-    constexpr double worth_asking = 64e6;
-    if (bytes > worth_asking && available > 0 && bytes > available) {
-        throw Error(ErrorCode::OutOfMemory, "The results would need " + std::to_string(bytes / 1e6) +
-                                                " MB of memory: ask for fewer outputs or texts at a time")
-            .with("required", bytes)
-            .with("available", available);
-    }
+    const size_t values = pooled + last + pooler + hidden + attention + mlm + next_sentence;
+    require_memory(values * sizeof(float), "The results (fewer outputs or texts at a time need less)");
     result.pooled.resize(pooled);
     result.last_hidden.resize(last);
     result.pooler.resize(pooler);

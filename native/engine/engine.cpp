@@ -75,7 +75,9 @@ void Engine::load() {
                                 [this] { return stopping_.load(std::memory_order_relaxed); }};
     if (progress.should_abort()) throw aborted();
     threads_ = options_.threads > 0 ? options_.threads : default_threads();
-    const bool fused = options_.device == "cpu" && !options_.generic;
+    // Without kernels for this processor's vectors, GGML's own operations are faster.
+    const bool vectorized = available_kernels().size() > 1;
+    const bool fused = options_.device == "cpu" && !options_.generic && vectorized;
     device_ = std::make_unique<Device>(options_.device, fused ? 1 : threads_);
     if (fused) fused_ = std::make_unique<FusedCpu>(threads_);
     weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);

@@ -8,6 +8,8 @@
 #include <string>
 #include <thread>
 
+#include "engine/error.h"
+
 #if defined(_WIN32)
 #ifndef NOMINMAX
 #define NOMINMAX
@@ -21,6 +23,23 @@
 #endif
 
 namespace ggml_transformers {
+
+bool has_memory(uint64_t bytes) {
+    constexpr uint64_t worth_asking = uint64_t{64} << 20;
+    if (bytes < worth_asking) return true;
+    const uint64_t available = system_memory().available;
+    return available == 0 || bytes <= available;  // zero: the system did not say
+}
+
+void require_memory(uint64_t bytes, const std::string& what) {
+    if (has_memory(bytes)) return;
+    const uint64_t available = system_memory().available;
+    throw Error(ErrorCode::OutOfMemory, what + " would need " + std::to_string(bytes) +
+                                            " bytes of memory, but only " + std::to_string(available) +
+                                            " are available")
+        .with("required", static_cast<double>(bytes))
+        .with("available", static_cast<double>(available));
+}
 
 #if defined(_WIN32)
 

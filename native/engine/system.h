@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ggml_transformers {
 
@@ -11,6 +12,12 @@ struct SystemMemory {
 };
 
 SystemMemory system_memory();
+
+// Whether that many bytes are available. Small amounts are not worth asking the system for.
+bool has_memory(uint64_t bytes);
+
+// Throws Error(OutOfMemory) that says `what` needs them, unless they are available.
+void require_memory(uint64_t bytes, const std::string& what);
 
 // Physical cores this process may use, within its affinity mask and cgroup quota; at least 1.
 int default_threads();
