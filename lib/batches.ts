@@ -50,7 +50,7 @@ export async function runBatches<S extends Sequence, R>(
   const stop = new AbortController();
   const forget = onAbort(signal, () => stop.abort(signal!.reason));
 
-  const results = Array.from<R>({ length: job.total });
+  const results: R[] = [];
   let done = 0;
   let failure: { error: unknown } | undefined;
   const fail = (error: unknown) => {

@@ -1,10 +1,10 @@
 import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
-import type { EncoderInput } from "./inputs.js";
+import { checkEach, type EncoderInput } from "./inputs.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { EncoderFile } from "./model-file.js";
 import type { NativeMemory, NativeModel, PoolingMode } from "./native.js";
-import { arrayOf, string } from "./options.js";
+import { expected, string } from "./options.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -152,7 +152,8 @@ export class Encoder implements AsyncDisposable, Disposable {
       const pair = { text: a, pair: string(b, "b") };
       return (await nextSentence(core, [pair], options))[0]!;
     }
-    const pairs = arrayOf(sentencePair, "a string or an array of pairs")(a, Array.isArray(a) ? "pairs" : "a");
+    if (!Array.isArray(a)) throw expected("a string or an array of pairs", "a", a);
+    const pairs = await checkEach(a, "pairs", sentencePair);
     return nextSentence(core, pairs, b);
   }
 

@@ -36,4 +36,13 @@ export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from
 export type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
 export type { Tensor } from "./tensor.js";
 export type { GenerationChunk } from "./text-stream.js";
-export { Tokenizer } from "./tokenizer/index.js";
+export { Encoding, Tokenizer, TokenStream } from "./tokenizer/index.js";
+export type {
+  DecodeOptions,
+  EncodeAsyncOptions,
+  EncodeBatchOptions,
+  EncodeOptions as TokenizeOptions,
+  SpecialIds,
+  TokenStreamOptions,
+  TruncationStrategy,
+} from "./tokenizer/index.js";

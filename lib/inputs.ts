@@ -3,7 +3,6 @@ import { InputTooLongError } from "./errors.js";
 import type { EncoderCore } from "./encoder.js";
 import type { Sequence } from "./batches.js";
 import {
-  arrayOf,
   boolean,
   callback,
   expected,
@@ -16,6 +15,7 @@ import {
   type Check,
 } from "./options.js";
 import type { Encoding } from "./tokenizer/index.js";
+import { breathe } from "./tokenizer/time-slices.js";
 
 /**
  * One input of an encoder: a text; a text with a second one (`[CLS] text [SEP] pair [SEP]`, segment ids 0 and
@@ -125,23 +125,27 @@ export interface OneOrMany<T> {
 }
 
 /** Checks for a text or an array of texts. */
-export function oneOrManyTexts(value: unknown): OneOrMany<string> {
-  if (typeof value === "string") return { items: [value], isArray: false };
-  return {
-    items: arrayOf(string, "a string or an array of strings")(value, arrayName(value, "text")),
-    isArray: true,
-  };
+export async function oneOrManyTexts(value: unknown): Promise<OneOrMany<string>> {
+  if (Array.isArray(value)) return { items: await checkEach(value, "texts", string), isArray: true };
+  if (typeof value !== "string") throw expected("a string or an array of strings", "text", value);
+  return { items: [value], isArray: false };
 }
 
 /** Checks for an {@link EncoderInput} or an array of them. */
-export function oneOrManyInputs(core: EncoderCore, value: unknown): OneOrMany<CheckedInput> {
+export async function oneOrManyInputs(core: EncoderCore, value: unknown): Promise<OneOrMany<CheckedInput>> {
   const item = encoderInput(core);
-  if (!Array.isArray(value)) return { items: [item(value, "input")], isArray: false };
-  return { items: arrayOf(item, "an array")(value, "inputs"), isArray: true };
+  if (Array.isArray(value)) return { items: await checkEach(value, "inputs", item), isArray: true };
+  return { items: [item(value, "input")], isArray: false };
 }
 
-function arrayName(value: unknown, name: string): string {
-  return Array.isArray(value) ? `${name}s` : name;
+/** Checks the elements of an array of any length, letting the event loop turn in between. */
+export async function checkEach<T>(values: readonly unknown[], name: string, item: Check<T>): Promise<T[]> {
+  const checked: T[] = [];
+  for (let i = 0; i < values.length; i++) {
+    checked.push(item(values[i], `${name}[${i}]`));
+    if (i % 1024 === 1023) await breathe();
+  }
+  return checked;
 }
 
 /** A tokenized input; `encoding` is absent when it came as ids. */

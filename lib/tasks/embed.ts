@@ -45,7 +45,7 @@ export async function embed(
   const { info } = core;
 
   // Arguments
-  const { items, isArray } = oneOrManyTexts(texts);
+  const { items, isArray } = await oneOrManyTexts(texts);
   const checked = checkOptions(options, "embed", {
     ...inputOptions(core),
     pooling: oneOf("mean", "cls", "max", "last"),

@@ -64,7 +64,7 @@ export async function encode(
   const { info } = core;
 
   // Arguments
-  const { items, isArray } = oneOrManyInputs(core, inputs);
+  const { items, isArray } = await oneOrManyInputs(core, inputs);
   const checked = checkOptions(options, "encode", {
     ...inputOptions(core),
     lastHiddenState: boolean,

@@ -81,7 +81,7 @@ export async function fillMask(
   const { info } = core;
 
   // Arguments
-  const { items, isArray } = oneOrManyTexts(texts);
+  const { items, isArray } = await oneOrManyTexts(texts);
   const checked = checkOptions(options, "fillMask", {
     ...inputOptions(core),
     topK: integer(1, Number.MAX_SAFE_INTEGER),
@@ -115,8 +115,7 @@ export async function fillMask(
           const masks: MaskResult[] = [];
           for (const position of input.masks) {
             const logits = mlmLogits!.subarray(row * info.vocabSize, ++row * info.vocabSize);
-            masks.push(readMask(core, input, position, logits, { topK, temperature, targets }));
-            await breathe(signal);
+            masks.push(await readMask(core, input, position, logits, { topK, temperature, targets }, signal));
           }
           filled.push({ masks, unknownTargets });
         }
@@ -178,26 +177,30 @@ function maskPositions(batch: readonly MaskedInput[]): Int32Array {
 }
 
 /** The candidates for one mask from its logits, [V]. */
-function readMask(
+async function readMask(
   { tokenizer }: EncoderCore,
   { ids, encoding }: TokenizedInput,
   position: number,
   logits: Float32Array,
   { topK, temperature, targets }: Selection,
-): MaskResult {
+  signal: AbortSignal,
+): Promise<MaskResult> {
+  const { offsets, specialTokensMask } = encoding!;
   const best = targets ? topTargets(logits, targets, topK) : topIndices(logits, topK);
   const probability = softmax(logits, temperature);
-  const special = encoding!.specialTokensMask;
-  const predictions = Array.from(best, (token) => {
-    const filled = ids.with(position, token).filter((_, i) => special[i] === 0 || ids[i] === ids[position]);
-    return {
+  const isShown = (_: number, i: number) => specialTokensMask[i] === 0;
+  const predictions: MaskPrediction[] = [];
+  for (const token of best) {
+    const filled = ids.with(position, token).filter(isShown);
+    predictions.push({
       score: probability(token),
       token,
       tokenString: tokenizer.idToToken(token) ?? "",
-      sequence: tokenizer.decode(filled, { skipSpecialTokens: false }),
-    };
-  });
-  const { offsets } = encoding!;
+      sequence: tokenizer.decode(filled),
+    });
+    if (predictions.length % 64 === 0) await breathe(signal);
+  }
+  await breathe(signal);
   return { position, offset: [offsets[2 * position]!, offsets[2 * position + 1]!], predictions };
 }
 

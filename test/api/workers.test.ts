@@ -1,0 +1,156 @@
+/** The built package in worker threads and in processes of its own, ended at any moment. */
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const DIST = resolve(__dirname, "../../dist/index.js");
+
+interface Outcome {
+  exit: number | string | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program in a process of its own, with the package as `api`. */
+function run(program: string): Promise<Outcome> {
+  const source = `const api = require(${JSON.stringify(DIST)});\n${program}`;
+  return new Promise((done, fail) => {
+    const child = spawn(process.execPath, ["--trace-uncaught", "-e", source]);
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => (stdout += chunk));
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+    child.on("error", fail);
+    child.on("close", (code, signal) => done({ exit: code ?? signal, stdout, stderr }));
+  });
+}
+
+/** Work that keeps the engine busy until it is stopped. */
+const BUSY_WORKER = `
+  const { parentPort, workerData } = require("node:worker_threads");
+  const { Encoder, Generator } = require(workerData);
+  (async () => {
+    const encoder = await Encoder.load("mini-bert", { threads: 1 });
+    const generator = await Generator.load("mini-gpt2", { threads: 1 });
+    const texts = Array.from({ length: 300 }, (_, i) => "the whale and the sea ".repeat(1 + i % 20));
+    const rounds = async () => {
+      for (;;) await Promise.all([encoder.embed(texts), generator.generate("sea", { maxTokens: 400, ignoreEos: true })]);
+    };
+    rounds().catch(() => {});
+    parentPort.postMessage("busy");
+  })();
+`;
+
+describe("worker threads", () => {
+  it("compute what the main thread computes, several at once", async () => {
+    const { exit, stdout, stderr } = await run(`
+      const { Worker } = require("node:worker_threads");
+      const worker = \`
+        const { parentPort, workerData } = require("node:worker_threads");
+        const { Encoder } = require(workerData);
+        Encoder.load("mini-embed", { threads: 1 }).then(async (encoder) => {
+          parentPort.postMessage(await encoder.embed(["a whale", "the sea"]));
+          await encoder.dispose();
+        });
+      \`;
+      const inWorker = () => new Promise((done, fail) => {
+        const thread = new Worker(worker, { eval: true, workerData: ${JSON.stringify(DIST)} });
+        thread.once("message", done).once("error", fail);
+      });
+      (async () => {
+        const encoder = await api.Encoder.load("mini-embed", { threads: 1 });
+        const here = await encoder.embed(["a whale", "the sea"]);
+        const there = await Promise.all([inWorker(), inWorker(), inWorker()]);
+        for (const vectors of there) require("node:assert").deepStrictEqual(vectors, here);
+        await encoder.dispose();
+        console.log("equal");
+      })();
+    `);
+    expect(stderr).toBe("");
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "equal\n" });
+  });
+
+  it("can be terminated in the middle of loading and computing, again and again", async () => {
+    const { exit, stdout, stderr } = await run(`
+      const { Worker } = require("node:worker_threads");
+      const busy = ${JSON.stringify(BUSY_WORKER)};
+      const start = () => new Worker(busy, { eval: true, workerData: ${JSON.stringify(DIST)} });
+      const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+      (async () => {
+        for (const ms of [0, 5, 20, 50, 100, 200]) {
+          const workers = [start(), start()];
+          await sleep(ms);
+          await Promise.all(workers.map((worker) => worker.terminate()));
+        }
+        for (const ms of [0, 10, 100]) {
+          const worker = start();
+          await new Promise((resolve) => worker.once("message", resolve));
+          await sleep(ms);
+          await worker.terminate();
+        }
+        const encoder = await api.Encoder.load("mini-bert");
+        console.log((await encoder.embed("still here")).length);
+        await encoder.dispose();
+      })();
+    `);
+    expect(stderr).toBe("");
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "256\n" });
+  });
+
+  it("may exit by themselves in the middle of work", async () => {
+    const { exit, stderr } = await run(`
+      const { Worker } = require("node:worker_threads");
+      const source = ${JSON.stringify(BUSY_WORKER.replace('parentPort.postMessage("busy")', "process.exit()"))};
+      new Worker(source, { eval: true, workerData: ${JSON.stringify(DIST)} }).on("exit", (code) => {
+        process.exitCode = code;
+      });
+    `);
+    expect(stderr).toBe("");
+    expect(exit).toBe(0);
+  });
+});
+
+describe("a process", () => {
+  const load = `const loaded = Promise.all([api.Encoder.load("mini-bert"), api.Generator.load("mini-gpt2")]);`;
+
+  it("ends by itself when models are left open with nothing to do", async () => {
+    const { exit, stderr } = await run(`${load} loaded.then(([encoder]) => encoder.embed("a"));`);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  });
+
+  it("stays alive while work is going on", async () => {
+    const { stdout } = await run(
+      `${load} loaded.then(([, generator]) => generator.generate("a", { maxTokens: 30, ignoreEos: true }))
+         .then(({ tokens }) => console.log(tokens.length));`,
+    );
+    expect(stdout).toBe("30\n");
+  });
+
+  it.each([
+    ["while loading", "setTimeout(() => process.exit(7), 5);"],
+    ["in the middle of work", "loaded.then(work).then(() => setTimeout(() => process.exit(7), 50));"],
+    ["from a callback", "loaded.then(([, g]) => g.generate('a', { onToken: () => process.exit(7) }));"],
+  ])("exits at once %s", async (_, program) => {
+    const { exit, stderr } = await run(`
+      ${load}
+      const work = async ([encoder, generator]) => {
+        encoder.embed(Array(2000).fill("the whale and the sea ".repeat(20))).catch(() => {});
+        generator.generate("a", { maxTokens: 500, ignoreEos: true }).catch(() => {});
+      };
+      ${program}
+    `);
+    expect({ exit, stderr }).toEqual({ exit: 7, stderr: "" });
+  });
+
+  it("reports an error nobody caught, with work going on, as any other", async () => {
+    const { exit, stderr } = await run(`
+      ${load}
+      loaded.then(async ([encoder]) => {
+        encoder.embed(Array(2000).fill("the whale and the sea ")).catch(() => {});
+        await encoder.embed("a", { pooling: "none" });
+      });
+    `);
+    expect(exit).toBe(1);
+    expect(stderr).toContain('Expected "mean" or "cls" or "max" or "last" for pooling but received "none"');
+  });
+});
