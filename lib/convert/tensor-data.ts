@@ -37,12 +37,15 @@ export async function writeConverted(
   const pending: Promise<Uint8Array>[] = [];
   try {
     for await (const slice of slices) {
-      pending.push(encodeRows(slice, conversion));
+      const encoded = encodeRows(slice, conversion);
+      // Awaited in its turn; until then a failure must not count as unhandled, which ends the process.
+      encoded.catch(() => {});
+      pending.push(encoded);
       if (pending.length >= IN_FLIGHT) await conversion.write(await pending.shift()!);
     }
     while (pending.length > 0) await conversion.write(await pending.shift()!);
   } finally {
-    // After an error the others must not end as unhandled rejections.
+    // Whoever hears of an error may count on nothing being in work any more.
     await Promise.allSettled(pending);
   }
 }
