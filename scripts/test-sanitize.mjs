@@ -14,7 +14,9 @@ import { buildNative } from "./build-native.mjs";
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const VITEST = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
 /** These do not reach the addon, or start programs that are not Node. */
-const LEFT_OUT = ["test/package/**", "test/vendor/**", "test/tokenizer/**", "test/gguf/**", "test/cli/**"];
+const LEFT_OUT = ["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference", "convert"].map(
+  (area) => `test/${area}/**`,
+);
 
 /** Memory that Node itself keeps until a garbage collection, which the end of an environment does not run. */
 const HELD_BY_NODE = /#1 .* in napi_create_external /;

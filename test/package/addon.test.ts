@@ -1,10 +1,16 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
-import { symbols } from "node-api-headers";
 import { describe, expect, test } from "vitest";
 import { native } from "../../lib/native.js";
 
+/** Of node-api-headers, which ships no types: the functions each version of Node-API has. */
+interface NodeApiHeaders {
+  symbols: Record<"v8", { js_native_api_symbols: string[]; node_api_symbols: string[] }>;
+}
+
+const { symbols } = createRequire(import.meta.url)("node-api-headers") as NodeApiHeaders;
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const ADDON = path.join(ROOT, "build", "Release", "ggml_transformers.node");
 
@@ -80,7 +86,10 @@ describe.skipIf(process.platform !== "linux")("the built addon", () => {
 
 describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
   const database = path.join(ROOT, ".cmake", `release-${process.arch}`, "compile_commands.json");
-  const commands = JSON.parse(fs.readFileSync(database, "utf8")) as CompileCommand[];
+  // Not those of programs that are built beside the addon for tests.
+  const commands = (JSON.parse(fs.readFileSync(database, "utf8")) as CompileCommand[]).filter(
+    ({ command, file }) => command.includes("ggml_transformers.dir") || file.includes("/vendor/"),
+  );
   const from = (folder: string) => commands.filter(({ file }) => file.startsWith(path.join(ROOT, folder)));
   const instructionSets = (command: string) =>
     (command.match(/ -m(?!tune)\S+/g) ?? []).map((flag) => flag.trim()).sort();
