@@ -14,7 +14,7 @@ import { buildNative } from "./build-native.mjs";
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const VITEST = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
 /** These do not reach the addon, or start programs that are not Node. */
-const LEFT_OUT = ["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference", "convert"].map(
+const LEFT_OUT = ["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference"].map(
   (area) => `test/${area}/**`,
 );
 
