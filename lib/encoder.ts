@@ -118,8 +118,7 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Candidates for every mask token (`tokenizer.maskToken`, for BERT `[MASK]`) of each text, which has at least
-   * one.
+   * Candidates for every mask token (for BERT `[MASK]`) of each text, which has at least one.
    *
    * @throws UnsupportedError when the model has no masked-language-model head.
    */
