@@ -28,6 +28,9 @@ interface Candidate {
   token: AddedToken;
 }
 
+/** Places looked at between two steps. */
+const PLACES_PER_STEP = 4096;
+
 /** Finds added tokens in a text: leftmost, and of those the longest. */
 export class AddedTokenMatcher {
   /** Candidates by first unit, longest first. */
@@ -56,12 +59,22 @@ export class AddedTokenMatcher {
 
   /**
    * All matches in units `from` to `to`; text outside of them does not count. The tokens do not overlap, but as in the
-   * reference one may lie in the white space that the one before has taken.
+   * reference one may lie in the white space that the one before has taken. Undefined now and then, where a long text
+   * has many places that could be matches and are not.
    */
-  *matches(text: string, from = 0, to = text.length): Generator<AddedTokenMatch, void, void> {
+  *matches(text: string, from = 0, to = text.length): Generator<AddedTokenMatch | undefined, void, void> {
+    const nextPlace = this.places(text, to);
     let taken = from;
-    for (const { candidate, at } of this.occurrences(text, from, to)) {
+    let tried = 0;
+    for (let at = nextPlace(from); at < to; at = nextPlace(at)) {
+      if (++tried % PLACES_PER_STEP === 0) yield undefined;
+      const candidate = this.candidateAt(text, at, to);
+      if (candidate === undefined) {
+        at++;
+        continue;
+      }
       const match = extend(candidate, at, text, from, to);
+      at += candidate.text.length;
       if (match === undefined) continue;
       if (candidate.token.lstrip) match.start = Math.max(match.start, taken);
       taken = match.end;
@@ -69,29 +82,32 @@ export class AddedTokenMatcher {
     }
   }
 
-  private *occurrences(
-    text: string,
-    from: number,
-    to: number,
-  ): Generator<{ candidate: Candidate; at: number }> {
-    const next = this.firsts.map((first) => indexOf(text, first, from));
-    for (let at = from; ;) {
-      let which = -1;
-      for (let i = 0; i < next.length; i++) {
-        if (next[i]! < at) next[i] = indexOf(text, this.firsts[i]!, at);
-        if (which < 0 || next[i]! < next[which]!) which = i;
-      }
-      if (which < 0 || next[which]! >= to) return;
-      at = next[which]!;
-      const candidates = this.byFirst.get(text.charCodeAt(at))!;
-      const candidate = candidates.find((c) => at + c.text.length <= to && text.startsWith(c.text, at));
-      if (candidate === undefined) {
-        at++;
-      } else {
-        yield { candidate, at };
-        at += candidate.text.length;
-      }
+  /** A function that finds the first place from a unit on where a token could begin; asked for ascending units. */
+  private places(text: string, to: number): (at: number) => number {
+    const { firsts, byFirst } = this;
+    if (firsts.length > 4 || to < text.length) {
+      return (at) => {
+        while (at < to && !byFirst.has(text.charCodeAt(at))) at++;
+        return at;
+      };
     }
+    // The native search is much faster; each first character is looked for once until its place is passed.
+    const next = firsts.map(() => -1);
+    return (at) => {
+      let nearest = Number.POSITIVE_INFINITY;
+      for (let i = 0; i < next.length; i++) {
+        if (next[i]! < at) next[i] = indexOf(text, firsts[i]!, at);
+        if (next[i]! < nearest) nearest = next[i]!;
+      }
+      return nearest;
+    };
+  }
+
+  private candidateAt(text: string, at: number, to: number): Candidate | undefined {
+    for (const candidate of this.byFirst.get(text.charCodeAt(at))!) {
+      if (at + candidate.text.length <= to && text.startsWith(candidate.text, at)) return candidate;
+    }
+    return undefined;
   }
 }
 

@@ -3,15 +3,8 @@
  * Two ways with one result: scanning for short words, a heap for long ones.
  */
 import { NO_MERGE, type MergeTable } from "./merge-table.js";
+import type { Symbols } from "./symbols.js";
 import type { Steps } from "./time-slices.js";
-
-/** Symbols of a word: ids, and the units of the word each spans (a byte spans its whole character). */
-export interface Symbols {
-  count: number;
-  ids: Int32Array;
-  starts: Int32Array;
-  ends: Int32Array;
-}
 
 /** Rank of each symbol with its right neighbour, for `mergeShort`. */
 const ranks = new Int32Array(256);

@@ -5,9 +5,10 @@
 import { TokenizerError } from "../errors.js";
 import { isPair, type AlignedText } from "./aligned-text.js";
 import { BYTE_CHARACTERS, writeUtf8 } from "./byte-alphabet.js";
-import { mergeInSteps, mergeShort, type Symbols } from "./bpe-merging.js";
+import { mergeInSteps, mergeShort } from "./bpe-merging.js";
 import type { MergeTable } from "./merge-table.js";
 import type { Model } from "./model.js";
+import { newSymbols, type Symbols } from "./symbols.js";
 import type { Steps } from "./time-slices.js";
 import type { TokenSink } from "./token-sink.js";
 import type { Vocabulary } from "./vocabulary.js";
@@ -31,15 +32,6 @@ export interface BpeSettings {
 
 /** Words up to this many symbols are merged by scanning, longer ones with a heap. */
 const SHORT_WORD = 48;
-
-function newSymbols(capacity: number): Symbols {
-  return {
-    count: 0,
-    ids: new Int32Array(capacity),
-    starts: new Int32Array(capacity),
-    ends: new Int32Array(capacity),
-  };
-}
 
 export class Bpe implements Model {
   readonly longWord = 512;
@@ -86,7 +78,7 @@ export class Bpe implements Model {
       }
     }
     pushSymbols(symbols, text, from, sink, word);
-    this.cache.add(text.units, from, to, hash, symbols.ids, symbols.starts, symbols.ends, symbols.count);
+    this.cache.add(text.units, from, to, hash, symbols, symbols.count);
   }
 
   *tokenizeLong(text: AlignedText, from: number, to: number, sink: TokenSink, word: number): Steps<void> {

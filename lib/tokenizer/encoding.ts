@@ -1,4 +1,5 @@
 import type { Layout } from "./layout.js";
+import { runNow } from "./time-slices.js";
 
 /**
  * The tokens of a text or a pair of texts. `S` is their number, special tokens and padding included.
@@ -22,9 +23,9 @@ export class Encoding {
   #overflowing?: Encoding[];
 
   /** @internal Made by `Tokenizer`. */
-  constructor(layout: Layout) {
+  constructor(layout: Layout, ids: Int32Array) {
     this.#layout = layout;
-    this.ids = layout.ids();
+    this.ids = ids;
     this.truncated = layout.truncated;
   }
 
@@ -76,6 +77,8 @@ export class Encoding {
    * tokens. For a pair, every combination of the windows of both.
    */
   get overflowing(): readonly Encoding[] {
-    return (this.#overflowing ??= this.#layout.overflowing().map((layout) => new Encoding(layout)));
+    return (this.#overflowing ??= this.#layout
+      .overflowing()
+      .map((layout) => new Encoding(layout, runNow(layout.ids()))));
   }
 }

@@ -2,35 +2,17 @@
 import type { AddedToken } from "./added-tokens.js";
 import { SPACE_CHARACTER } from "./byte-alphabet.js";
 import type { TemplatePiece } from "./post-processing.js";
-import type { TokenSink } from "./token-sink.js";
+import { TOKEN_END, TOKEN_ID, TOKEN_START, TOKEN_WORD, type TokenSequence } from "./token-sink.js";
+import { runNow, type Steps } from "./time-slices.js";
 import type { TokenWindow } from "./truncation.js";
 import { propertiesOf, WHITESPACE } from "./unicode.js";
-
-/** All the tokens of one text, before truncation. */
-export interface TokenSequence {
-  source: string;
-  ids: Int32Array;
-  starts: Int32Array;
-  ends: Int32Array;
-  words: Int32Array;
-}
-
-/** What a sink holds, copied. */
-export function toSequence(source: string, sink: TokenSink): TokenSequence {
-  const { length } = sink;
-  return {
-    source,
-    ids: sink.ids.slice(0, length),
-    starts: sink.starts.slice(0, length),
-    ends: sink.ends.slice(0, length),
-    words: sink.words.slice(0, length),
-  };
-}
 
 /** What a layout needs to know of the tokenizer. */
 export interface TokenNames {
   idToToken(id: number): string | undefined;
   addedToken(id: number): AddedToken | undefined;
+  /** Spaces at the ends of the token. */
+  spaces(id: number): TokenSpaces;
 }
 
 export interface Trimming {
@@ -70,7 +52,7 @@ export class Layout {
     this.length = Math.max(this.used, parts.padTo);
     this.truncated = parts.sequences.reduce((n, sequence, i) => {
       const { from, to } = this.window(i);
-      return n + sequence.ids.length - (to - from);
+      return n + sequence.length - (to - from);
     }, 0);
   }
 
@@ -105,12 +87,22 @@ export class Layout {
     }
   }
 
-  ids(): Int32Array {
+  /** Ids in steps: a long text may have millions. */
+  *ids(): Steps<Int32Array> {
     const ids = new Int32Array(this.length);
-    this.walk(
-      (piece, at) => (ids[at] = piece.id),
-      (sequence, { from, to }, at) => ids.set(sequence.ids.subarray(from, to), at),
-    );
+    let at = 0;
+    for (const piece of this.parts.template) {
+      if (piece.kind === "special") {
+        ids[at++] = piece.id;
+        continue;
+      }
+      const sequence = this.parts.sequences[piece.sequence]!;
+      const { from, to } = this.window(piece.sequence);
+      for (let i = from; i < to; i++) {
+        ids[at++] = sequence.get(i, TOKEN_ID);
+        if (i % 65_536 === 65_535) yield;
+      }
+    }
     if (this.length > this.used) ids.fill(this.parts.padId, this.used);
     return ids;
   }
@@ -132,8 +124,8 @@ export class Layout {
       (sequence, { from, to }, at) => {
         for (let i = from; i < to; i++) {
           const k = 2 * (at + i - from);
-          offsets[k] = sequence.starts[i]!;
-          offsets[k + 1] = sequence.ends[i]!;
+          offsets[k] = sequence.get(i, TOKEN_START);
+          offsets[k + 1] = sequence.get(i, TOKEN_END);
           if (trimming) this.trim(sequence, i, i === from, offsets, k);
         }
       },
@@ -145,7 +137,9 @@ export class Layout {
     const wordIds = new Int32Array(this.length).fill(-1);
     this.walk(
       () => {},
-      (sequence, { from, to }, at) => wordIds.set(sequence.words.subarray(from, to), at),
+      (sequence, { from, to }, at) => {
+        for (let i = from; i < to; i++) wordIds[at + i - from] = sequence.get(i, TOKEN_WORD);
+      },
     );
     return wordIds;
   }
@@ -173,7 +167,7 @@ export class Layout {
   }
 
   tokens(): string[] {
-    return Array.from(this.ids(), (id) => this.parts.names.idToToken(id) ?? "");
+    return Array.from(runNow(this.ids()), (id) => this.parts.names.idToToken(id) ?? "");
   }
 
   /** The layouts of the other windows, in the reference's order. */
@@ -204,29 +198,37 @@ export class Layout {
    * by counting the token's own spaces, also where one was put there by `addPrefixSpace` in the middle of a text.
    */
   private trim(sequence: TokenSequence, i: number, isFirst: boolean, offsets: Int32Array, k: number): void {
-    const token = this.spacesOf(sequence, i);
-    let leading = 0;
-    while (leading < token.length && isSpace(token, leading)) leading++;
-    let trailing = 0;
-    while (trailing < token.length && isSpace(token, token.length - 1 - trailing)) trailing++;
-    if (leading > 0) {
-      const kept = this.parts.trimming!.addPrefixSpace && leading === 1 && (isFirst || offsets[k] === 0);
-      offsets[k] = Math.min(advance(sequence.source, offsets[k]!, kept ? 0 : leading), offsets[k + 1]!);
+    const { source } = sequence;
+    const { names, trimming } = this.parts;
+    const id = sequence.get(i, TOKEN_ID);
+    const added = names.addedToken(id);
+    // An added token that took white space has that of the text.
+    const taken = added?.lstrip || added?.rstrip;
+    const spaces = taken ? spacesOf(source.slice(offsets[k], offsets[k + 1])) : names.spaces(id);
+    if (spaces.leading > 0) {
+      const kept = trimming!.addPrefixSpace && spaces.leading === 1 && (isFirst || offsets[k] === 0);
+      offsets[k] = Math.min(advance(source, offsets[k]!, kept ? 0 : spaces.leading), offsets[k + 1]!);
     }
-    if (trailing > 0) {
-      const end = retreat(sequence.source, offsets[k + 1]!, trailing);
+    if (spaces.trailing > 0) {
+      const end = retreat(source, offsets[k + 1]!, spaces.trailing);
       if (end >= 0) offsets[k + 1] = Math.max(end, offsets[k]!);
     }
   }
+}
 
-  /** The token, or for an added token that took white space the text it took. */
-  private spacesOf(sequence: TokenSequence, i: number): string {
-    const id = sequence.ids[i]!;
-    const added = this.parts.names.addedToken(id);
-    if (added === undefined) return this.parts.names.idToToken(id) ?? "";
-    if (!added.lstrip && !added.rstrip) return added.content;
-    return sequence.source.slice(sequence.starts[i]!, sequence.ends[i]!);
-  }
+/** Spaces at the ends of a token, in code points. */
+export interface TokenSpaces {
+  leading: number;
+  trailing: number;
+}
+
+/** Counts white space and the space of the byte alphabet. */
+export function spacesOf(token: string): TokenSpaces {
+  let leading = 0;
+  while (leading < token.length && isSpace(token, leading)) leading++;
+  let trailing = 0;
+  while (trailing < token.length && isSpace(token, token.length - 1 - trailing)) trailing++;
+  return { leading, trailing };
 }
 
 function isSpace(token: string, i: number): boolean {

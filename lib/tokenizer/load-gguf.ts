@@ -173,9 +173,7 @@ function* loadGgufBert(metadata: GgufMetadata): Steps<TokenizerParts> {
 
 /** A vocabulary in which no ordinary token has a Latin capital is one of an uncased model. */
 function isUncased(tokens: readonly string[], types: ArrayLike<number>): boolean {
-  return !tokens.some(
-    (token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /[A-Z]/.test(token),
-  );
+  return !tokens.some((token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /[A-Z]/.test(token));
 }
 
 function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {

@@ -17,6 +17,12 @@ import {
   type DecompositionForm,
 } from "./unicode.js";
 
+/**
+ * Marks in a row that are put in order together. Unicode's stream-safe format has 30; more than this is no text, and
+ * would hold the event loop.
+ */
+export const LONGEST_RUN = 1 << 13;
+
 export type NormalizationForm = "NFC" | "NFD" | "NFKC" | "NFKD";
 
 /** Writes changed code points of `input` to `output`, using up the source places of `input` in order. */
@@ -75,6 +81,7 @@ class Decomposer {
 
   private add(item: Changed): void {
     if ((propertiesOf(item.codePoint) & REORDERED) !== 0) {
+      if (this.pending.length === LONGEST_RUN) this.flush();
       this.pending.push(item);
       return;
     }

@@ -4,36 +4,44 @@
  * are those of Node's Unicode version, which may know letters that Oniguruma's does not know yet.
  */
 import { TokenizerError } from "../errors.js";
+import { IntList } from "./int-list.js";
 import type { Steps } from "./time-slices.js";
 
 export type Pattern = { literal: string } | { regex: RegExp };
 
 /** Pairs (start, end) of matches that do not overlap, from the left; empty matches are left out. */
 export function* findMatches(pattern: Pattern, text: string): Steps<Int32Array> {
-  const found: number[] = [];
-  let next: (from: number) => [number, number] | undefined;
-  if ("literal" in pattern) {
-    const { literal } = pattern;
-    next = (from) => {
-      const at = literal === "" ? -1 : text.indexOf(literal, from);
-      return at < 0 ? undefined : [at, at + literal.length];
-    };
-  } else {
-    const { regex } = pattern;
-    next = (from) => {
-      regex.lastIndex = from;
-      const match = regex.exec(text);
-      return match === null ? undefined : [match.index, match.index + match[0].length];
-    };
-  }
-  for (let from = 0; from <= text.length;) {
+  const next = "literal" in pattern ? literalFinder(pattern.literal, text) : regexFinder(pattern.regex, text);
+  const found = new IntList();
+  for (let from = 0, tried = 1; from <= text.length; tried++) {
     const match = next(from);
     if (match === undefined) break;
-    if (match[1] > match[0]) found.push(match[0], match[1]);
+    if (match[1] > match[0]) {
+      found.push(match[0]);
+      found.push(match[1]);
+    }
     from = match[1] > match[0] ? match[1] : match[1] + 1;
-    if (found.length % 256 === 0) yield;
+    if (tried % 256 === 0) yield;
   }
-  return Int32Array.from(found);
+  return found.view();
+}
+
+type Finder = (from: number) => [start: number, end: number] | undefined;
+
+function literalFinder(literal: string, text: string): Finder {
+  return (from) => {
+    const at = literal === "" ? -1 : text.indexOf(literal, from);
+    return at < 0 ? undefined : [at, at + literal.length];
+  };
+}
+
+function regexFinder(regex: RegExp, text: string): Finder {
+  return (from) => {
+    // Set anew each time: texts in work at the same time share the expression.
+    regex.lastIndex = from;
+    const match = regex.exec(text);
+    return match === null ? undefined : [match.index, match.index + match[0].length];
+  };
 }
 
 /** Oniguruma's white space: Unicode's White_Space. JavaScript's `\s` has U+FEFF besides and lacks U+0085. */

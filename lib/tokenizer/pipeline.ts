@@ -6,12 +6,13 @@ import { AddedTokenMatcher, type AddedToken } from "./added-tokens.js";
 import { AlignedText } from "./aligned-text.js";
 import type { BertNormalizer } from "./bert-normalizer.js";
 import type { Model } from "./model.js";
+import { LONGEST_RUN } from "./normalization-forms.js";
 import { prepend, type Normalizer } from "./normalizers.js";
 import { splitEach, type Pieces, type PreTokenizer } from "./pre-tokenizers.js";
 import { runNow, type Steps } from "./time-slices.js";
 import type { TokenSink } from "./token-sink.js";
 import { hashUnits } from "./vocabulary.js";
-import type { ScanState, WordScanner } from "./word-scanners.js";
+import { ScanState, type WordScanner } from "./word-scanners.js";
 
 /** Units of source taken into work at once. */
 const CHUNK = 8192;
@@ -62,6 +63,10 @@ export class Pipeline {
   *encode(text: string, sink: TokenSink): Steps<void> {
     let at = 0;
     for (const match of this.raw.matches(text)) {
+      if (match === undefined) {
+        yield;
+        continue;
+      }
       if (match.start > at) yield* this.section(text, at, match.start, sink);
       sink.push(match.token.id, match.start, match.end, sink.wordCount++);
       at = match.end;
@@ -75,6 +80,10 @@ export class Pipeline {
     if (!this.streams) return yield* this.wholeSection(text, from, to, sink);
     let at = from;
     for (const match of this.normalized.matches(text, from, to)) {
+      if (match === undefined) {
+        yield;
+        continue;
+      }
       if (match.start > at) yield* this.stream(text, at, match.start, sink);
       sink.push(match.token.id, match.start, match.end, sink.wordCount++);
       at = match.end;
@@ -88,7 +97,7 @@ export class Pipeline {
     const { streamingNormalizer, addPrefixSpace } = this.parts;
     const buffer = this.spare.pop() ?? new AlignedText(CHUNK);
     buffer.reset(from);
-    const state: ScanState = { cursor: 0, longEnd: -1 };
+    const state = new ScanState();
     if (addPrefixSpace && source.charCodeAt(from) !== SPACE) pushPrefixSpace(source, from, to, buffer);
     for (let at = from; at < to;) {
       const end = this.chunkEnd(source, at, to);
@@ -97,7 +106,8 @@ export class Pipeline {
       at = end;
       yield* this.scan(buffer, state, at === to, sink);
       buffer.discard(state.cursor);
-      state.cursor = 0;
+      state.discarded();
+      yield;
     }
     if (this.spare.length < 4 && buffer.units.length <= CHUNK * 8) this.spare.push(buffer);
   }
@@ -107,8 +117,9 @@ export class Pipeline {
     if (end >= to) return to;
     const { streamingNormalizer } = this.parts;
     if (streamingNormalizer) {
-      while (end < to && !streamingNormalizer.isBoundary(source, end)) end++;
-      return end;
+      const limit = Math.min(to, end + LONGEST_RUN);
+      while (end < limit && !streamingNormalizer.isBoundary(source, end)) end++;
+      if (end === to) return to;
     }
     return (source.charCodeAt(end) & 0xfc00) === 0xdc00 ? end + 1 : end;
   }
@@ -145,6 +156,10 @@ export class Pipeline {
     let at = 0;
     if (!this.normalized.isEmpty) {
       for (const match of this.normalized.matches(text.slice())) {
+        if (match === undefined) {
+          yield;
+          continue;
+        }
         if (match.start > at) yield* this.words(text.view(at, match.start), sink);
         const end = text.endOf(match.end - 1);
         sink.push(match.token.id, text.startOf(match.start), end, sink.wordCount++);
@@ -160,7 +175,7 @@ export class Pipeline {
     const { scanner, addPrefixSpace, preTokenizations } = this.parts;
     if (scanner) {
       const prefixed = addPrefixSpace && text.units[0] !== SPACE ? prepend(text, " ") : text;
-      yield* this.scan(prefixed, { cursor: 0, longEnd: -1 }, true, sink);
+      yield* this.scan(prefixed, new ScanState(), true, sink);
       return;
     }
     let pieces: Pieces = Int32Array.of(0, text.length);

@@ -3,6 +3,7 @@
  * pair (start, end) of units in a flat array.
  */
 import type { AlignedText } from "./aligned-text.js";
+import { IntList } from "./int-list.js";
 import { findMatches, type Pattern } from "./patterns.js";
 import type { Steps } from "./time-slices.js";
 import { NUMERIC, propertiesOf, PUNCTUATION, WHITESPACE, WORD } from "./unicode.js";
@@ -16,7 +17,7 @@ export interface PreTokenizer {
   split(text: AlignedText, from: number, to: number): Steps<Pieces>;
 }
 
-/** What becomes of a delimiter: see `applyBehavior`. */
+/** What becomes of a delimiter. */
 export type DelimiterBehavior =
   | "Removed"
   | "Isolated"
@@ -24,57 +25,44 @@ export type DelimiterBehavior =
   | "MergedWithNext"
   | "Contiguous";
 
-/** Pairs (start, end) that cover the piece, each with whether it is a delimiter. */
-interface Cover {
-  bounds: number[];
-  isMatch: boolean[];
-}
+/** Puts pieces together from delimiters and what lies between them, as a behavior has it. */
+class PieceWriter {
+  private readonly pieces = new IntList();
+  /** Whether the last stretch was a delimiter; undefined before the first. */
+  private previous: boolean | undefined;
 
-function coverOf(matches: ArrayLike<number>, from: number, to: number): Cover {
-  const cover: Cover = { bounds: [], isMatch: [] };
-  const add = (start: number, end: number, isMatch: boolean): void => {
+  constructor(private readonly behavior: DelimiterBehavior) {}
+
+  /** The next stretch, which begins where the last one ended. */
+  add(start: number, end: number, isDelimiter: boolean): void {
     if (start >= end) return;
-    cover.bounds.push(start, end);
-    cover.isMatch.push(isMatch);
-  };
-  let at = from;
-  for (let m = 0; m < matches.length; m += 2) {
-    add(at, matches[m]!, false);
-    add(matches[m]!, matches[m + 1]!, true);
-    at = matches[m + 1]!;
+    if (this.behavior === "Removed" && isDelimiter) return;
+    if (this.joins(isDelimiter)) {
+      this.pieces.setLast(end);
+    } else {
+      this.pieces.push(start);
+      this.pieces.push(end);
+    }
+    this.previous = isDelimiter;
   }
-  add(at, to, false);
-  return cover;
-}
 
-/** Pieces from delimiters and what lies between them. `invert`: what lies between them are the delimiters. */
-function applyBehavior(cover: Cover, behavior: DelimiterBehavior, invert: boolean): Pieces {
-  const { bounds } = cover;
-  const isMatch = invert ? cover.isMatch.map((m) => !m) : cover.isMatch;
-  if (behavior === "Isolated") return Int32Array.from(bounds);
-  const pieces: number[] = [];
-  const count = isMatch.length;
-  if (behavior === "MergedWithNext") {
-    for (let i = count - 1, previous = false; i >= 0; i--) {
-      const joins = isMatch[i]! && !previous && pieces.length > 0;
-      if (joins) pieces[pieces.length - 1] = bounds[2 * i]!;
-      else pieces.push(bounds[2 * i + 1]!, bounds[2 * i]!);
-      previous = isMatch[i]!;
+  private joins(isDelimiter: boolean): boolean {
+    if (this.previous === undefined) return false;
+    switch (this.behavior) {
+      case "MergedWithPrevious":
+        return isDelimiter && !this.previous;
+      case "MergedWithNext":
+        return !isDelimiter && this.previous;
+      case "Contiguous":
+        return isDelimiter === this.previous;
+      default:
+        return false;
     }
-    return Int32Array.from(pieces.reverse());
   }
-  let previous = false;
-  for (let i = 0; i < count; i++) {
-    if (behavior === "Removed") {
-      if (!isMatch[i]) pieces.push(bounds[2 * i]!, bounds[2 * i + 1]!);
-      continue;
-    }
-    const joins = behavior === "Contiguous" ? isMatch[i] === previous : isMatch[i]! && !previous;
-    if (joins && pieces.length > 0) pieces[pieces.length - 1] = bounds[2 * i + 1]!;
-    else pieces.push(bounds[2 * i]!, bounds[2 * i + 1]!);
-    previous = isMatch[i]!;
+
+  finish(): Pieces {
+    return this.pieces.view();
   }
-  return Int32Array.from(pieces);
 }
 
 /** Splits at single code points with a property. */
@@ -85,15 +73,21 @@ class CharacterSplit implements PreTokenizer {
   ) {}
 
   *split(text: AlignedText, from: number, to: number): Steps<Pieces> {
-    const matches: number[] = [];
+    const writer = new PieceWriter(this.behavior);
+    let begin = from;
     for (let i = from; i < to;) {
       const codePoint = text.codePointAt(i);
       const next = i + (codePoint > 0xffff ? 2 : 1);
-      if (this.isDelimiter(codePoint)) matches.push(i, next);
+      if (this.isDelimiter(codePoint)) {
+        writer.add(begin, i, false);
+        writer.add(i, next, true);
+        begin = next;
+      }
       if (i % 2048 === 0) yield;
       i = next;
     }
-    return applyBehavior(coverOf(matches, from, to), this.behavior, false);
+    writer.add(begin, to, false);
+    return writer.finish();
   }
 }
 
@@ -137,7 +131,7 @@ export class BertPreTokenizer implements PreTokenizer {
 /** Runs of word characters and runs of anything else but white space: `\w+|[^\w\s]+`. */
 export class Whitespace implements PreTokenizer {
   *split(text: AlignedText, from: number, to: number): Steps<Pieces> {
-    const pieces: number[] = [];
+    const pieces = new IntList();
     let previous = WHITESPACE;
     for (let i = from; i < to;) {
       const codePoint = text.codePointAt(i);
@@ -145,14 +139,18 @@ export class Whitespace implements PreTokenizer {
       const properties = propertiesOf(codePoint);
       const kind = (properties & WORD) !== 0 ? WORD : properties & WHITESPACE;
       if (kind !== WHITESPACE) {
-        if (kind === previous) pieces[pieces.length - 1] = next;
-        else pieces.push(i, next);
+        if (kind === previous) {
+          pieces.setLast(next);
+        } else {
+          pieces.push(i);
+          pieces.push(next);
+        }
       }
       previous = kind;
       if (i % 2048 === 0) yield;
       i = next;
     }
-    return Int32Array.from(pieces);
+    return pieces.view();
   }
 }
 
@@ -166,8 +164,17 @@ export class Split implements PreTokenizer {
 
   *split(text: AlignedText, from: number, to: number): Steps<Pieces> {
     const matches = yield* findMatches(this.pattern, text.slice(from, to));
-    for (let i = 0; i < matches.length; i++) matches[i]! += from;
-    return applyBehavior(coverOf(matches, from, to), this.behavior, this.invert);
+    const writer = new PieceWriter(this.behavior);
+    let begin = from;
+    for (let i = 0; i < matches.length; i += 2) {
+      const end = from + matches[i + 1]!;
+      writer.add(begin, from + matches[i]!, this.invert);
+      writer.add(from + matches[i]!, end, !this.invert);
+      begin = end;
+      if (i % 8192 === 0) yield;
+    }
+    writer.add(begin, to, this.invert);
+    return writer.finish();
   }
 }
 
@@ -177,14 +184,15 @@ export class Gpt2Split implements PreTokenizer {
 
   *split(text: AlignedText, from: number, to: number): Steps<Pieces> {
     const piece = text.view(from, to);
-    const pieces: number[] = [];
+    const pieces = new IntList();
     for (let start = 0; start < piece.length;) {
       const end = this.scanner.wordEnd(piece, start, true);
-      pieces.push(from + start, from + end);
+      pieces.push(from + start);
+      pieces.push(from + end);
       if (pieces.length % 1024 === 0) yield;
       start = end;
     }
-    return Int32Array.from(pieces);
+    return pieces.view();
   }
 }
 

@@ -14,7 +14,7 @@ import {
 import type { AddedToken } from "./added-tokens.js";
 import { cleanUp } from "./decoders.js";
 import { Encoding } from "./encoding.js";
-import { Layout, toSequence, type TokenNames, type TokenSequence } from "./layout.js";
+import { Layout, spacesOf, type TokenNames, type TokenSpaces } from "./layout.js";
 import { loadFromPath } from "./load-folder.js";
 import { loadGguf, type GgufMetadata } from "./load-gguf.js";
 import { loadTokenizerJson } from "./load-json.js";
@@ -22,7 +22,7 @@ import { Pipeline } from "./pipeline.js";
 import { countSpecial, templateFor } from "./post-processing.js";
 import { runInSlices, runNow, type Steps } from "./time-slices.js";
 import { NO_CONFIG, SPECIAL_ROLES, type SpecialRole, type TokenizerParts } from "./tokenizer-parts.js";
-import { TokenSink } from "./token-sink.js";
+import { TokenSink, type TokenSequence } from "./token-sink.js";
 import { TokenStream } from "./token-stream.js";
 import { shareRoom, windowsOf, type TruncationStrategy } from "./truncation.js";
 
@@ -117,6 +117,7 @@ export class Tokenizer {
   readonly #addedById = new Map<number, AddedToken>();
   readonly #addedByContent = new Map<string, AddedToken>();
   readonly #names: TokenNames;
+  readonly #spaces = new Map<number, TokenSpaces>();
   /** Sinks of texts done, to be used again: a text in work has its own. */
   readonly #spareSinks: TokenSink[] = [];
 
@@ -135,6 +136,7 @@ export class Tokenizer {
     this.#names = {
       idToToken: (id) => this.idToToken(id),
       addedToken: (id) => this.#addedById.get(id),
+      spaces: (id) => this.#spacesOf(id),
     };
     this.specialIds = this.#findSpecialIds();
   }
@@ -181,15 +183,14 @@ export class Tokenizer {
   encode(text: string, options?: EncodeOptions): Encoding {
     string(text, "text");
     const checked = checkOptions(options, "encode", ENCODE_CHECKS);
-    return new Encoding(this.#pad([runNow(this.#layoutOf([text, checked.pair], checked))], checked)[0]!);
+    return runNow(this.#encodingsOf([[text, checked.pair]], checked))[0]!;
   }
 
   /** Like `encode`, in slices of a few milliseconds between which the event loop turns. */
   async encodeAsync(text: string, options?: EncodeAsyncOptions): Promise<Encoding> {
     string(text, "text");
     const checked = checkOptions(options, "encodeAsync", ENCODE_ASYNC_CHECKS);
-    const layout = await runInSlices(this.#layoutOf([text, checked.pair], checked), checked.signal);
-    return new Encoding(this.#pad([layout], checked)[0]!);
+    return (await runInSlices(this.#encodingsOf([[text, checked.pair]], checked), checked.signal))[0]!;
   }
 
   /** Encodes several texts or pairs, in slices like `encodeAsync`. */
@@ -200,8 +201,7 @@ export class Tokenizer {
     if (!Array.isArray(texts)) throw expected("an array of strings or pairs of strings", "texts", texts);
     const checked = checkOptions(options, "encodeBatch", ENCODE_BATCH_CHECKS);
     const inputs = Array.from(texts, (text, i) => textOrPair(text, `texts[${i}]`));
-    const layoutsOf = this.#layoutsOf(inputs, checked);
-    return (await runInSlices(layoutsOf, checked.signal)).map((layout) => new Encoding(layout));
+    return runInSlices(this.#encodingsOf(inputs, checked), checked.signal);
   }
 
   /** The text of token ids. Ids that no token has are left out. */
@@ -249,13 +249,18 @@ export class Tokenizer {
     return countSpecial(templateFor(this.#parts.postProcessing, isPair, true));
   }
 
-  *#layoutsOf(inputs: readonly (readonly [string, string?])[], options: LayoutOptions): Steps<Layout[]> {
+  *#encodingsOf(inputs: readonly (readonly [string, string?])[], options: LayoutOptions): Steps<Encoding[]> {
     const layouts: Layout[] = [];
     for (const input of inputs) {
       layouts.push(yield* this.#layoutOf(input, options));
       yield;
     }
-    return this.#pad(layouts, options);
+    const encodings: Encoding[] = [];
+    for (const layout of this.#pad(layouts, options)) {
+      encodings.push(new Encoding(layout, yield* layout.ids()));
+      yield;
+    }
+    return encodings;
   }
 
   *#layoutOf([text, pair]: readonly [string, string?], options: LayoutOptions): Steps<Layout> {
@@ -266,7 +271,7 @@ export class Tokenizer {
 
     const sequences = [yield* this.#sequenceOf(text)];
     if (pair !== undefined) sequences.push(yield* this.#sequenceOf(pair));
-    const lengths = sequences.map((sequence) => sequence.ids.length);
+    const lengths = sequences.map((sequence) => sequence.length);
     const kept = room === undefined ? lengths : shareRoom(lengths, room, special, truncation);
 
     const { trimOffsets, addPrefixSpace } = this.#parts.postProcessing;
@@ -285,9 +290,8 @@ export class Tokenizer {
     const sink = this.#spareSinks.pop() ?? new TokenSink();
     sink.reset();
     yield* this.#pipeline.encode(text, sink);
-    const sequence = toSequence(text, sink);
-    // A sink that one long text has made large is not kept.
-    if (this.#spareSinks.length < 4 && sink.ids.length <= 1 << 16) this.#spareSinks.push(sink);
+    const sequence = sink.finish(text);
+    if (this.#spareSinks.length < 4) this.#spareSinks.push(sink);
     return sequence;
   }
 
@@ -310,6 +314,15 @@ export class Tokenizer {
     }
     const padTo = padding === "max_length" ? maxLength! : Math.max(...layouts.map((layout) => layout.length));
     return layouts.map((layout) => layout.padded(padTo, padId));
+  }
+
+  #spacesOf(id: number): TokenSpaces {
+    let spaces = this.#spaces.get(id);
+    if (spaces === undefined) {
+      spaces = spacesOf(this.idToToken(id) ?? "");
+      this.#spaces.set(id, spaces);
+    }
+    return spaces;
   }
 
   #findSpecialIds(): SpecialIds {

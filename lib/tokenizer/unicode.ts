@@ -125,6 +125,8 @@ export function decompose(codePoint: number, form: DecompositionForm): readonly 
 
 /** The code point two others compose to in NFC, or -1. */
 export function compose(first: number, second: number): number {
+  // Nothing before the combining marks comes second in a composition.
+  if (second < 0x300) return -1;
   const composed = codePointsOf(
     (String.fromCodePoint(first) + String.fromCodePoint(second)).normalize("NFC"),
   );

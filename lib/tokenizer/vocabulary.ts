@@ -122,7 +122,8 @@ export class Vocabulary {
     readonly pool: TokenPool,
     /** Number of tokens. */
     readonly size: number,
-    private readonly table: TokenTable,
+    /** Ids by token. */
+    readonly table: TokenTable,
   ) {}
 
   /** Ids are below this. */

@@ -1,5 +1,6 @@
 import type { TokenSink } from "./token-sink.js";
 import type { AlignedText } from "./aligned-text.js";
+import type { Symbols } from "./symbols.js";
 import { mixHash } from "./vocabulary.js";
 
 const MAX_WORDS = 1 << 15;
@@ -65,17 +66,8 @@ export class WordCache {
     }
   }
 
-  /** Keeps a word: token i has `ids[i]` and spans units `starts[i]` to `ends[i]` of the word. */
-  add(
-    units: Uint16Array,
-    from: number,
-    to: number,
-    hash: number,
-    ids: Int32Array,
-    starts: Int32Array,
-    ends: Int32Array,
-    count: number,
-  ): void {
+  /** Keeps a word and the first `count` of its pieces. */
+  add(units: Uint16Array, from: number, to: number, hash: number, pieces: Symbols, count: number): void {
     if (to - from > LONGEST_WORD) return;
     const full =
       this.wordCount === MAX_WORDS ||
@@ -90,9 +82,9 @@ export class WordCache {
     this.unitCount += to - from;
     for (let i = 0; i < count; i++) {
       const at = this.tokenCount++ * 3;
-      this.tokens[at] = ids[i]!;
-      this.tokens[at + 1] = starts[i]!;
-      this.tokens[at + 2] = ends[i]!;
+      this.tokens[at] = pieces.ids[i]!;
+      this.tokens[at + 1] = pieces.starts[i]!;
+      this.tokens[at + 2] = pieces.ends[i]!;
     }
   }
 

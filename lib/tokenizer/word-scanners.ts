@@ -14,11 +14,19 @@ import { HASH_FACTOR } from "./vocabulary.js";
 const SCAN_UNITS = 8192;
 
 /** Where a scan stands. */
-export interface ScanState {
-  /** The next unit to look at: everything before has its tokens. */
-  cursor: number;
+export class ScanState {
+  /** The next unit without a token: everything before has its tokens. */
+  cursor = 0;
   /** End of the word at `cursor` when it is too long for one call of the model, else -1. */
-  longEnd: number;
+  longEnd = -1;
+  /** Units from `cursor` up to here are known to be of one word, which more text may continue. */
+  open = 0;
+
+  /** The text up to `cursor` was discarded. */
+  discarded(): void {
+    this.open = Math.max(0, this.open - this.cursor);
+    this.cursor = 0;
+  }
 }
 
 export interface WordScanner {
@@ -60,6 +68,8 @@ export class BertWordScanner implements WordScanner {
       const start = i;
       let hash = 0;
       let kind = IN_WORD;
+      // A word this long takes the slow way, without a hash: what was seen of it is not gone through again.
+      if (state.open - start > model.longWord) i = state.open;
       while (i < length) {
         const unit = units[i]!;
         kind = kinds[unit]!;
@@ -79,6 +89,7 @@ export class BertWordScanner implements WordScanner {
         const open = i === length && !final;
         if (open || i - start > model.longWord) {
           state.cursor = start;
+          state.open = i;
           state.longEnd = open ? -1 : i;
           return;
         }
@@ -127,6 +138,10 @@ function buildGpt2Kinds(): Uint8Array {
   );
 }
 
+/** Answers of `wordEnd` that are no end. */
+const UNKNOWN = -1;
+const OPEN = -2;
+
 const APOSTROPHE = 0x27;
 const BLANK_SPACE = 0x20;
 
@@ -143,8 +158,11 @@ export class Gpt2WordScanner implements WordScanner {
     let start = state.cursor;
     state.longEnd = -1;
     while (start < stop) {
-      const end = this.wordEnd(text, start, final);
-      if (end < 0) break;
+      const end = this.wordEnd(text, start, final, state.open);
+      if (end < 0) {
+        if (end === OPEN) state.open = length;
+        break;
+      }
       if (end - start > model.longWord) {
         state.longEnd = end;
         break;
@@ -157,12 +175,15 @@ export class Gpt2WordScanner implements WordScanner {
     state.cursor = start;
   }
 
-  /** End of the word at `start`, or -1 when that takes more text. */
-  wordEnd(text: AlignedText, start: number, final: boolean): number {
+  /**
+   * End of the word at `start`; OPEN when all the text from there is of one word that may go on, UNKNOWN when there is
+   * too little text to tell. Units before `open` are known to be of the word.
+   */
+  wordEnd(text: AlignedText, start: number, final: boolean, open = 0): number {
     const { units, length } = text;
     const first = units[start]!;
     if (first === APOSTROPHE) {
-      if (!final && start + 3 > length) return -1;
+      if (!final && start + 3 > length) return UNKNOWN;
       const end = contractionEnd(units, start, length);
       if (end > 0) return end;
     }
@@ -176,8 +197,8 @@ export class Gpt2WordScanner implements WordScanner {
         i = start + 1;
       }
     }
-    i = this.runEnd(text, i, run);
-    if (i === length && !final) return -1;
+    i = this.runEnd(text, Math.max(i, open), run);
+    if (i === length && !final) return OPEN;
     // White space before something else: its last unit goes with that, unless it is the only one.
     return run === BLANK && i < length && i - start > 1 ? i - 1 : i;
   }

@@ -7,7 +7,9 @@ import type { AlignedText } from "./aligned-text.js";
 import type { Model } from "./model.js";
 import type { Steps } from "./time-slices.js";
 import type { TokenSink } from "./token-sink.js";
+import { newSymbols } from "./symbols.js";
 import { HASH_FACTOR, hashUnits, TokenTable, type Vocabulary } from "./vocabulary.js";
+import { WordCache } from "./word-cache.js";
 
 export interface WordPieceSettings {
   unknownToken: string;
@@ -26,9 +28,10 @@ export class WordPiece implements Model {
   private readonly powers: Int32Array;
   /** Rolling hash of the word's first i units. */
   private prefixHashes = new Int32Array(256);
-  /** Pieces of the word at hand: id, end. */
-  private pieceIds = new Int32Array(128);
-  private pieceEnds = new Int32Array(128);
+  /** Pieces of the word at hand. */
+  private pieces = newSymbols(128);
+  /** Words of more than one piece. */
+  private readonly cache = new WordCache();
 
   private constructor(
     readonly vocabulary: Vocabulary,
@@ -68,26 +71,27 @@ export class WordPiece implements Model {
   }
 
   tokenize(text: AlignedText, from: number, to: number, hash: number, sink: TokenSink, word: number): void {
-    const whole = this.vocabulary.find(text.units, from, to, hash);
-    if (whole >= 0 && to - from <= this.maxCharacters) {
-      sink.push(whole, text.startOf(from), text.endOf(to - 1), word);
-      return;
-    }
-    if (to - from > this.maxCharacters && countCodePoints(text.units, from, to) > this.maxCharacters) {
+    const { units } = text;
+    if (to - from > this.maxCharacters && countCodePoints(units, from, to) > this.maxCharacters) {
       this.pushUnknown(text, from, to, sink, word);
       return;
     }
-    const count = this.split(text.units, from, to);
+    const whole = this.vocabulary.find(units, from, to, hash);
+    if (whole >= 0) {
+      sink.push(whole, text.startOf(from), text.endOf(to - 1), word);
+      return;
+    }
+    if (this.cache.replay(text, from, to, hash, sink, word)) return;
+    const count = this.split(units, from, to);
     if (count < 0) {
       this.pushUnknown(text, from, to, sink, word);
       return;
     }
-    let begin = from;
+    const { ids, starts, ends } = this.pieces;
     for (let i = 0; i < count; i++) {
-      const end = this.pieceEnds[i]!;
-      sink.push(this.pieceIds[i]!, text.startOf(begin), text.endOf(end - 1), word);
-      begin = end;
+      sink.push(ids[i]!, text.startOf(from + starts[i]!), text.endOf(from + ends[i]! - 1), word);
     }
+    this.cache.add(units, from, to, hash, this.pieces, count);
   }
 
   *tokenizeLong(text: AlignedText, from: number, to: number, sink: TokenSink, word: number): Steps<void> {
@@ -103,28 +107,26 @@ export class WordPiece implements Model {
     sink.push(this.unknownId, text.startOf(from), text.endOf(to - 1), word);
   }
 
-  /** Longest matches of a word, into `pieceIds` and `pieceEnds`: their number, or -1 when they do not cover it. */
+  /** Longest matches of a word, into `pieces`: their number, or -1 when they do not cover it. */
   private split(units: Uint16Array, from: number, to: number): number {
     const hashes = this.hashPrefixes(units, from, to);
-    const powers = this.powers;
+    const { powers, pieces } = this;
     let count = 0;
     let begin = from;
     while (begin < to) {
-      const first = begin === from;
-      const longest = first ? this.vocabulary.longest : this.continuations.longest;
+      const table = begin === from ? this.vocabulary.table : this.continuations;
       const beforeHash = hashes[begin - from]!;
       let id = -1;
-      let end = Math.min(to, begin + longest);
+      let end = Math.min(to, begin + table.longest);
       for (; end > begin; end--) {
         const hash = (hashes[end - from]! - Math.imul(beforeHash, powers[end - begin]!)) | 0;
-        id = first
-          ? this.vocabulary.find(units, begin, end, hash)
-          : this.continuations.find(units, begin, end, hash);
+        id = table.find(units, begin, end, hash);
         if (id >= 0) break;
       }
       if (id < 0) return -1;
-      this.pieceIds[count] = id;
-      this.pieceEnds[count] = end;
+      pieces.ids[count] = id;
+      pieces.starts[count] = begin - from;
+      pieces.ends[count] = end - from;
       count++;
       begin = end;
     }
@@ -134,10 +136,7 @@ export class WordPiece implements Model {
   private hashPrefixes(units: Uint16Array, from: number, to: number): Int32Array {
     const length = to - from;
     if (length >= this.prefixHashes.length) this.prefixHashes = new Int32Array(length * 2);
-    if (length > this.pieceIds.length) {
-      this.pieceIds = new Int32Array(length * 2);
-      this.pieceEnds = new Int32Array(length * 2);
-    }
+    if (length > this.pieces.ids.length) this.pieces = newSymbols(length * 2);
     const hashes = this.prefixHashes;
     let hash = 0;
     for (let i = 0; i < length; i++) {

@@ -1,8 +1,8 @@
 /** Decoding, in one piece and as a stream, against the Hugging Face tokenizers. */
 import { describe, expect, it } from "vitest";
-import { Tokenizer } from "../../lib/tokenizer/index.js";
+import type { Tokenizer } from "../../lib/tokenizer/index.js";
 import { englishText, fixture, randomNumbers, SENTENCES, TextMaker } from "./corpus.js";
-import { bothFrom, Reference } from "./reference.js";
+import { bothFrom, type Reference } from "./reference.js";
 
 const SEED = 99;
 const bert = JSON.parse(fixture("bert.json"));
