@@ -11,7 +11,7 @@ export interface ModelOptions {
 
 /** Values of {@link addInputOptions}. */
 export interface TextOptions {
-  file: string[];
+  file?: string[];
   whole?: boolean;
 }
 
@@ -33,7 +33,6 @@ export function addInputOptions(command: Command, unit: string): Command {
     "-f, --file <path>",
     `read one ${unit} per line from a UTF-8 file, "-" for standard input; repeatable`,
     collect,
-    [],
   );
 }
 

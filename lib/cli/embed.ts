@@ -67,7 +67,7 @@ export function define(command: Command, cli: Cli): void {
 
 async function embed(texts: readonly string[], options: Options, cli: Cli): Promise<void> {
   const input = new TextInput(texts, {
-    files: options.file,
+    files: options.file ?? [],
     whole: options.whole === true,
     signal: cli.signal,
   });

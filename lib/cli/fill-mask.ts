@@ -55,7 +55,7 @@ async function fillMask(
   options: Options,
   { out, signal, ...rest }: Cli,
 ): Promise<void> {
-  const input = new TextInput(texts, { files: options.file, whole: false, skipBlank: true, signal });
+  const input = new TextInput(texts, { files: options.file ?? [], whole: false, skipBlank: true, signal });
   const { topK, targets, temperature, maxLength, json } = options;
   await withEncoder(options, { out, signal, ...rest }, async (encoder) => {
     let finished = 0;

@@ -38,7 +38,6 @@ export function define(command: Command, cli: Cli): void {
       "-f, --file <path>",
       'read a prompt from a UTF-8 file, "-" for standard input; repeatable',
       collect,
-      [],
     )
     .option("--lines", "each line of a file, or of standard input, is a prompt; blank ones are skipped");
   addModelOptions(command, "mini-gpt2");
@@ -82,7 +81,12 @@ const AT_ONCE = 8;
 
 async function generate(prompts: readonly string[], options: Options, cli: Cli): Promise<void> {
   const whole = options.lines !== true;
-  const input = new TextInput(prompts, { files: options.file, whole, skipBlank: true, signal: cli.signal });
+  const input = new TextInput(prompts, {
+    files: options.file ?? [],
+    whole,
+    skipBlank: true,
+    signal: cli.signal,
+  });
   const settings = generateOptions(options, cli.signal);
   await withGenerator(options, cli, (generator) =>
     options.json

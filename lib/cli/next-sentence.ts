@@ -50,7 +50,7 @@ function argumentPair(first: string | undefined, second: string | undefined): st
 
 async function nextSentence(lines: readonly string[], options: Options, cli: Cli): Promise<void> {
   const { out, signal } = cli;
-  const input = new TextInput(lines, { files: options.file, whole: false, skipBlank: true, signal });
+  const input = new TextInput(lines, { files: options.file ?? [], whole: false, skipBlank: true, signal });
   await withEncoder(options, cli, async (encoder) => {
     let finished = 0;
     for await (const group of input.groups()) {

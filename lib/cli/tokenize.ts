@@ -47,7 +47,7 @@ export function define(command: Command, cli: Cli): void {
 }
 
 async function tokenize(texts: readonly string[], options: Options, { out, signal }: Cli): Promise<void> {
-  const input = new TextInput(texts, { files: options.file, whole: options.whole === true, signal });
+  const input = new TextInput(texts, { files: options.file ?? [], whole: options.whole === true, signal });
   const tokenizer = await loadTokenizer(options.model, signal);
   const { pair, maxLength, specialTokens: addSpecialTokens } = options;
   let isLater = false;
