@@ -9,6 +9,7 @@
 
 #include "kernels/elementary.h"
 #include "kernels/kernels.h"
+#include "kernels/unroll.h"
 
 namespace ggml_transformers {
 
@@ -23,46 +24,70 @@ template <class V, int rows, int groups>
 inline void score_groups(const float* q, int64_t q_stride, const float* keys, int64_t head, V scale,
                          float* scores, int64_t positions) {
     V sum[rows][groups];
-    for (int r = 0; r < rows; ++r)
-        for (int g = 0; g < groups; ++g) sum[r][g] = V::zero();
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int g = 0; g < groups; ++g) sum[r][g] = V::zero();
     for (int64_t d = 0; d < head; ++d) {
         V key[groups];
+        KERNEL_UNROLL
         for (int g = 0; g < groups; ++g) key[g] = V::load(keys + (g * head + d) * key_group);
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) {
             const V value = V::set(q[r * q_stride + d]);
+            KERNEL_UNROLL
             for (int g = 0; g < groups; ++g) sum[r][g] = fma(value, key[g], sum[r][g]);
         }
     }
-    for (int r = 0; r < rows; ++r)
-        for (int g = 0; g < groups; ++g) mul(sum[r][g], scale).store(scores + r * positions + g * key_group);
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int g = 0; g < groups; ++g) mul(sum[r][g], scale).store(scores + r * positions + g * key_group);
 }
 
-// Turns the first `visible` scores into softmax weights that still lack the division; returns their sum.
-template <class V>
-inline float exponentiate(float* scores, int64_t visible) {
-    const int64_t whole = visible / key_group * key_group;
-    const int64_t rest = visible - whole;
-    const V log2_e = V::set(1.44269504f);
-
+// Turns the scores of each row into softmax weights that still lack the division; stores the reciprocals of
+// their sums. Row r sees `common` positions, of a causal task r more. The rows go side by side, which hides
+// the latency.
+template <class V, int rows>
+inline void exponentiate(float* scores, int64_t positions, int64_t common, bool causal, float* reciprocals) {
+    const int64_t whole = common / key_group * key_group;  // every row sees all of these
     const V lowest = V::set(-INFINITY);
-    V most = lowest;
-    for (int64_t i = 0; i < whole; i += key_group) most = max(most, V::load(scores + i));
-    if (rest > 0) most = max(most, keep_first(V::load(scores + whole), rest, lowest));
-    const V largest = V::set(reduce_max(most));
-
-    V total = V::zero();
+    V most[rows];
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) most[r] = lowest;
     for (int64_t i = 0; i < whole; i += key_group) {
-        const V weight = exp2(mul(sub(V::load(scores + i), largest), log2_e));
-        weight.store(scores + i);
-        total = add(total, weight);
+        KERNEL_UNROLL
+        for (int r = 0; r < rows; ++r) most[r] = max(most[r], V::load(scores + r * positions + i));
     }
-    if (rest > 0) {
-        const V weight = exp2(mul(sub(V::load(scores + whole), largest), log2_e));
-        const V seen = keep_first(weight, rest, V::zero());
-        seen.store(scores + whole);
-        total = add(total, seen);
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) {
+        const int64_t seen = common + (causal ? r : 0);
+        for (int64_t i = whole; i < seen; i += key_group)
+            most[r] = max(most[r], keep_first(V::load(scores + r * positions + i), seen - i, lowest));
+        most[r] = V::set(reduce_max(most[r]));
     }
-    return reduce_add(total);
+
+    V total[rows];
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) total[r] = V::zero();
+    for (int64_t i = 0; i < whole; i += key_group) {
+        KERNEL_UNROLL
+        for (int r = 0; r < rows; ++r) {
+            float* at = scores + r * positions + i;
+            const V weight = exp2(sub(V::load(at), most[r]));
+            weight.store(at);
+            total[r] = add(total[r], weight);
+        }
+    }
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) {
+        const int64_t seen = common + (causal ? r : 0);
+        for (int64_t i = whole; i < seen; i += key_group) {
+            float* at = scores + r * positions + i;
+            const V weight = keep_first(exp2(sub(V::load(at), most[r])), seen - i, V::zero());
+            weight.store(at);
+            total[r] = add(total[r], weight);
+        }
+        reciprocals[r] = 1.0f / reduce_add(total[r]);
+    }
 }
 
 // 16 * vectors output values of each row: the weighted sum of the values of the positions the row sees. All
@@ -71,30 +96,37 @@ template <class V, int rows, int vectors>
 inline void weigh_values(const float* weights, int64_t positions, int64_t common, bool causal, const float* v,
                          int64_t v_stride, const float* reciprocals, float* out, int64_t out_stride) {
     V sum[rows][vectors];
-    for (int r = 0; r < rows; ++r)
-        for (int c = 0; c < vectors; ++c) sum[r][c] = V::zero();
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int c = 0; c < vectors; ++c) sum[r][c] = V::zero();
     for (int64_t i = 0; i < common; ++i) {
         V value[vectors];
+        KERNEL_UNROLL
         for (int c = 0; c < vectors; ++c) value[c] = V::load(v + i * v_stride + c * 16);
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) {
             const V weight = V::set(weights[r * positions + i]);
+            KERNEL_UNROLL
             for (int c = 0; c < vectors; ++c) sum[r][c] = fma(weight, value[c], sum[r][c]);
         }
     }
     if (causal) {
         for (int last = 1; last < rows; ++last) {
             const int64_t i = common + last - 1;
+            KERNEL_UNROLL
             for (int r = 0; r < rows; ++r) {
                 if (r < last) continue;
                 const V weight = V::set(weights[r * positions + i]);
+                KERNEL_UNROLL
                 for (int c = 0; c < vectors; ++c)
                     sum[r][c] = fma(weight, V::load(v + i * v_stride + c * 16), sum[r][c]);
             }
         }
     }
-    for (int r = 0; r < rows; ++r)
-        for (int c = 0; c < vectors; ++c)
-            mul(sum[r][c], V::set(reciprocals[r])).store(out + r * out_stride + c * 16);
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int c = 0; c < vectors; ++c)
+        mul(sum[r][c], V::set(reciprocals[r])).store(out + r * out_stride + c * 16);
 }
 
 template <class V, int rows>
@@ -103,7 +135,8 @@ inline void attend_rows(const AttentionTask& task, int64_t row, int64_t position
     float* out = task.out + row * task.out_stride;
     const int64_t common = task.visible + (task.causal ? row : 0);
     const int64_t groups = positions / key_group;
-    const V scale = V::set(task.scale);
+    // The softmax takes powers of two.
+    const V scale = V::set(task.scale * 1.44269504f);
 
     // Fewer rows take more groups at a time, so that enough sums are in flight to hide the latency.
     constexpr int budget = row_tile * V::groups;
@@ -119,8 +152,7 @@ inline void attend_rows(const AttentionTask& task, int64_t row, int64_t position
     while (g < groups) score(Count<1>{});
 
     float reciprocals[rows];
-    for (int r = 0; r < rows; ++r)
-        reciprocals[r] = 1.0f / exponentiate<V>(task.scratch + r * positions, common + (task.causal ? r : 0));
+    exponentiate<V, rows>(task.scratch, positions, common, task.causal, reciprocals);
 
     int64_t c = 0;
     const auto weigh = [&](auto count) {
@@ -138,11 +170,13 @@ inline void attend_rows(const AttentionTask& task, int64_t row, int64_t position
 
 template <class V>
 void attention(const AttentionTask& task) {
-    for (int64_t row = 0; row < task.rows; row += row_tile) {
-        const int64_t last = task.rows - row < row_tile ? task.rows : row + row_tile;
-        const int64_t seen = task.visible + (task.causal ? last - 1 : 0);
+    // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
+    int64_t tiles = (task.rows + row_tile - 1) / row_tile;
+    for (int64_t row = 0, count; row < task.rows; row += count, --tiles) {
+        count = (task.rows - row + tiles - 1) / tiles;
+        const int64_t seen = task.visible + (task.causal ? row + count - 1 : 0);
         const int64_t positions = (seen + key_group - 1) / key_group * key_group;
-        switch (last - row) {
+        switch (count) {
             case 1:
                 attend_rows<V, 1>(task, row, positions);
                 break;

@@ -2,6 +2,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/simd_avx2.h"
 #include "kernels/tables.h"
+#include "kernels/unroll.h"
 
 namespace ggml_transformers::avx2 {
 
@@ -10,16 +11,19 @@ namespace {
 template <int rows>
 void multiply_tile(const float* panel, int64_t k, const float* x, int64_t x_stride, float* tile) {
     __m256 total[rows][2];
+    KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
     for (int64_t i = 0; i < k; ++i, panel += panel_columns) {
         const __m256 left = _mm256_load_ps(panel);
         const __m256 right = _mm256_load_ps(panel + 8);
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) {
             const __m256 value = _mm256_set1_ps(x[r * x_stride + i]);
             total[r][0] = _mm256_fmadd_ps(value, left, total[r][0]);
             total[r][1] = _mm256_fmadd_ps(value, right, total[r][1]);
         }
     }
+    KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
         _mm256_store_ps(tile + r * 32, total[r][0]);
         _mm256_store_ps(tile + r * 32 + 8, total[r][1]);

@@ -2,6 +2,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/simd_avx512.h"
 #include "kernels/tables.h"
+#include "kernels/unroll.h"
 
 namespace ggml_transformers::avx512 {
 
@@ -10,16 +11,19 @@ namespace {
 template <int rows>
 void multiply_tile(const float* panel, int64_t k, const float* x, int64_t x_stride, float* tile) {
     __m512 total[rows][2];
+    KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm512_setzero_ps();
     for (int64_t i = 0; i < k; ++i, panel += panel_columns) {
         const __m512 left = _mm512_load_ps(panel);
         const __m512 right = _mm512_load_ps(panel + 16);
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) {
             const __m512 value = _mm512_set1_ps(x[r * x_stride + i]);
             total[r][0] = _mm512_fmadd_ps(value, left, total[r][0]);
             total[r][1] = _mm512_fmadd_ps(value, right, total[r][1]);
         }
     }
+    KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
         _mm512_store_ps(tile + r * 32, total[r][0]);
         _mm512_store_ps(tile + r * 32 + 16, total[r][1]);

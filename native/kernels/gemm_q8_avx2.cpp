@@ -8,6 +8,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/simd_avx2.h"
 #include "kernels/tables.h"
+#include "kernels/unroll.h"
 
 namespace ggml_transformers::avx2 {
 
@@ -46,7 +47,9 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
     const __m256i low_byte = _mm256_set1_epi16(0xff);
     for (int64_t b = 0; b < blocks; ++b, panel += PackedQ8::block_bytes) {
         __m256i dot[rows][2];
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(sums[r * stride + b]);
+        KERNEL_UNROLL
         for (int s = 0; s < 8; ++s) {
             const uint8_t* at = panel + s * 128 + column * 4;
             const __m256i left = _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
@@ -55,6 +58,7 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
             const __m256i right_even = _mm256_and_si256(right, low_byte);
             const __m256i left_odd = _mm256_srli_epi16(left, 8);
             const __m256i right_odd = _mm256_srli_epi16(right, 8);
+            KERNEL_UNROLL
             for (int r = 0; r < rows; ++r) {
                 const int16_t* pairs = q[r * blocks_together + b].pairs[s];
                 const __m256i even = broadcast_pair(pairs);
@@ -68,6 +72,7 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
         const __m128i* halves = reinterpret_cast<const __m128i*>(panel + 1024 + column * 2);
         const __m256 left = _mm256_cvtph_ps(_mm_load_si128(halves));
         const __m256 right = _mm256_cvtph_ps(_mm_load_si128(halves + 1));
+        KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) {
             const __m256 scale = _mm256_set1_ps(scales[r * stride + b]);
             float* total = tile + r * panel_columns + column;

@@ -7,48 +7,62 @@
 
 namespace ggml_transformers {
 
+// Calls `visit(i, count, chain)` for each 16 values of a row, the last of which may be fewer. Vector v
+// belongs to chain v mod 4: four sums run side by side, and the order depends on the row's width alone.
+template <class Visit>
+inline void visit_row(int64_t hidden, Visit visit) {
+    int64_t i = 0;
+    for (; i + 64 <= hidden; i += 64)
+        for (int chain = 0; chain < 4; ++chain) visit(i + chain * 16, int64_t{16}, chain);
+    for (int chain = 0; i < hidden; i += 16, ++chain)
+        visit(i, hidden - i < 16 ? hidden - i : int64_t{16}, chain);
+}
+
+template <class V>
+inline V load_some(const float* p, int64_t count) {
+    return count == 16 ? V::load(p) : V::load_first(p, count);
+}
+
+template <class V>
+inline void store_some(V value, float* p, int64_t count) {
+    if (count == 16)
+        value.store(p);
+    else
+        value.store_first(p, count);
+}
+
+template <class V>
+inline float reduce_chains(const V (&chains)[4]) {
+    return reduce_add(add(add(chains[0], chains[1]), add(chains[2], chains[3])));
+}
+
 template <class V>
 void norm_row(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
               int64_t hidden, float* out) {
-    const int64_t whole = hidden / 16 * 16;
-    const int64_t rest = hidden - whole;
     const float count = static_cast<float>(hidden);
 
     // The sum with the residual goes to `out`, which the next passes read.
-    V total = V::zero();
-    for (int64_t i = 0; i < whole; i += 16) {
-        const V value = residual ? add(V::load(x + i), V::load(residual + i)) : V::load(x + i);
-        value.store(out + i);
-        total = add(total, value);
-    }
-    if (rest > 0) {
-        V value = V::load_first(x + whole, rest);
-        if (residual) value = add(value, V::load_first(residual + whole, rest));
-        value.store_first(out + whole, rest);
-        total = add(total, value);
-    }
-    const V mean = V::set(reduce_add(total) / count);
+    V totals[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    visit_row(hidden, [&](int64_t i, int64_t some, int chain) {
+        V value = load_some<V>(x + i, some);
+        if (residual) value = add(value, load_some<V>(residual + i, some));
+        store_some(value, out + i, some);
+        totals[chain] = add(totals[chain], value);
+    });
+    const V mean = V::set(reduce_chains(totals) / count);
 
-    V squares = V::zero();
-    for (int64_t i = 0; i < whole; i += 16) {
-        const V distance = sub(V::load(out + i), mean);
-        squares = fma(distance, distance, squares);
-    }
-    if (rest > 0) {
-        const V distance = keep_first(sub(V::load_first(out + whole, rest), mean), rest, V::zero());
-        squares = fma(distance, distance, squares);
-    }
-    const V scale = V::set(1.0f / sqrtf(reduce_add(squares) / count + epsilon));
+    V squares[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    visit_row(hidden, [&](int64_t i, int64_t some, int chain) {
+        V distance = sub(load_some<V>(out + i, some), mean);
+        if (some < 16) distance = keep_first(distance, some, V::zero());
+        squares[chain] = fma(distance, distance, squares[chain]);
+    });
+    const V scale = V::set(1.0f / sqrtf(reduce_chains(squares) / count + epsilon));
 
-    for (int64_t i = 0; i < whole; i += 16) {
-        const V value = mul(sub(V::load(out + i), mean), scale);
-        fma(value, V::load(weight + i), V::load(bias + i)).store(out + i);
-    }
-    if (rest > 0) {
-        const V value = mul(sub(V::load_first(out + whole, rest), mean), scale);
-        fma(value, V::load_first(weight + whole, rest), V::load_first(bias + whole, rest))
-            .store_first(out + whole, rest);
-    }
+    visit_row(hidden, [&](int64_t i, int64_t some, int) {
+        const V value = mul(sub(load_some<V>(out + i, some), mean), scale);
+        store_some(fma(value, load_some<V>(weight + i, some), load_some<V>(bias + i, some)), out + i, some);
+    });
 }
 
 }  // namespace ggml_transformers

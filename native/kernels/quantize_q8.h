@@ -10,22 +10,49 @@ namespace ggml_transformers {
 // A block whose largest magnitude is below this counts as zero: its scale's reciprocal would not be finite.
 constexpr float smallest_block = 1e-30f;
 
+// Quantizes a few blocks, at most four: together, so that the sums and maxima across a block's lanes are
+// found for four at a time.
+template <class V, int blocks>
+inline void quantize_blocks(const float* x, int8_t* q, float* scales, int32_t* sums) {
+    using Sums = decltype(store_bytes(V::zero(), V::zero(), q));
+    V magnitudes[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    for (int b = 0; b < blocks; ++b)
+        magnitudes[b] = larger_magnitude(V::load(x + b * quant_block), V::load(x + b * quant_block + 16));
+    float largest[4];
+    reduce_magnitudes(magnitudes, largest);
+
+    // Four at a time: one vector instruction each for the divisions.
+    float reciprocals[4];
+    float steps[4];
+    for (int b = 0; b < 4; ++b) {
+        reciprocals[b] = 127.0f / largest[b];
+        steps[b] = largest[b] / 127.0f;
+    }
+
+    Sums partial[4] = {};
+    for (int b = 0; b < blocks; ++b) {
+        const bool zero = largest[b] < smallest_block;
+        // What is not finite goes on in the scale alone; zero times it would not be zero.
+        const bool usable = !zero && largest[b] <= FLT_MAX;
+        const V reciprocal = V::set(usable ? reciprocals[b] : 0.0f);
+        const V low = usable ? V::load(x + b * quant_block) : V::zero();
+        const V high = usable ? V::load(x + b * quant_block + 16) : V::zero();
+        partial[b] = store_bytes(mul(low, reciprocal), mul(high, reciprocal), q + b * quant_block);
+        scales[b] = zero ? 0.0f : steps[b];
+    }
+    int32_t totals[4];
+    reduce_sums(partial, totals);
+    for (int b = 0; b < blocks; ++b) sums[b] = -128 * totals[b];
+}
+
 template <class V>
 void quantize_row(const float* x, int64_t k, int8_t* q, float* scales, int32_t* sums) {
-    for (int64_t block = 0; block < k / quant_block; ++block, x += quant_block, q += quant_block) {
-        const V low = V::load(x);
-        const V high = V::load(x + 16);
-        const float largest = largest_magnitude(low, high);
-        // What is not finite passes on through the scale; the bytes stay within their range.
-        const bool usable = largest >= smallest_block && largest <= FLT_MAX;
-        const V reciprocal = V::set(usable ? 127.0f / largest : 0.0f);
-        const V most = V::set(127.0f);
-        const V least = V::set(-127.0f);
-        const V a = max(min(round(mul(low, reciprocal)), most), least);
-        const V b = max(min(round(mul(high, reciprocal)), most), least);
-        scales[block] = largest < smallest_block ? 0.0f : largest / 127.0f;
-        sums[block] = -128 * store_bytes(a, b, q);
-    }
+    const int64_t blocks = k / quant_block;
+    int64_t b = 0;
+    for (; b + 4 <= blocks; b += 4)
+        quantize_blocks<V, 4>(x + b * quant_block, q + b * quant_block, scales + b, sums + b);
+    for (; b < blocks; ++b)
+        quantize_blocks<V, 1>(x + b * quant_block, q + b * quant_block, scales + b, sums + b);
 }
 
 }  // namespace ggml_transformers

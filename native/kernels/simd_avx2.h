@@ -96,28 +96,51 @@ inline float reduce_max(F32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-inline float largest_magnitude(F32x16 a, F32x16 b) {
+// Eight sums of two lanes each: only their sum counts.
+struct I32x16 {
+    __m256i v;
+};
+
+inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
     const F32x16 x = abs(a);
     const F32x16 y = abs(b);
-    const __m256i low = _mm256_max_epi32(_mm256_castps_si256(x.low), _mm256_castps_si256(y.low));
-    const __m256i high = _mm256_max_epi32(_mm256_castps_si256(x.high), _mm256_castps_si256(y.high));
-    const __m256i eight = _mm256_max_epi32(low, high);
-    const __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
-    const __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, 1));
-    return _mm_cvtss_f32(_mm_castsi128_ps(one));
+    return {_mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x.low), _mm256_castps_si256(y.low))),
+            _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x.high), _mm256_castps_si256(y.high)))};
 }
-inline int32_t store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+
+// Folds four vectors into one of 128 bits that holds a result for each.
+template <class Fold256, class Fold128>
+inline __m128i fold_four(const __m256i (&v)[4], Fold256 fold, Fold128 fold_half) {
+    const __m256i ab = fold(_mm256_unpacklo_epi32(v[0], v[1]), _mm256_unpackhi_epi32(v[0], v[1]));
+    const __m256i cd = fold(_mm256_unpacklo_epi32(v[2], v[3]), _mm256_unpackhi_epi32(v[2], v[3]));
+    const __m256i all = fold(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    return fold_half(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+}
+inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
+    __m256i halves[4];
+    for (int i = 0; i < 4; ++i)
+        halves[i] =
+            _mm256_max_epi32(_mm256_castps_si256(magnitudes[i].low), _mm256_castps_si256(magnitudes[i].high));
+    const __m128i largest = fold_four(
+        halves, [](__m256i x, __m256i y) { return _mm256_max_epi32(x, y); },
+        [](__m128i x, __m128i y) { return _mm_max_epi32(x, y); });
+    _mm_storeu_ps(out, _mm_castsi128_ps(largest));
+}
+inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const __m256i w[4] = {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high), _mm256_cvtps_epi32(b.low),
                           _mm256_cvtps_epi32(b.high)};
     // Packing works within halves of 128 bits; the permutation puts the fours back in order.
     const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(w[0], w[1]), _mm256_packs_epi32(w[2], w[3]));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(bytes, order));
-    const __m256i eight = _mm256_add_epi32(_mm256_add_epi32(w[0], w[1]), _mm256_add_epi32(w[2], w[3]));
-    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+    return {_mm256_add_epi32(_mm256_add_epi32(w[0], w[1]), _mm256_add_epi32(w[2], w[3]))};
+}
+inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+    const __m256i v[4] = {sums[0].v, sums[1].v, sums[2].v, sums[3].v};
+    const __m128i all = fold_four(
+        v, [](__m256i x, __m256i y) { return _mm256_add_epi32(x, y); },
+        [](__m128i x, __m128i y) { return _mm_add_epi32(x, y); });
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), all);
 }
 
 }  // namespace ggml_transformers::avx2

@@ -61,24 +61,46 @@ inline float reduce_max(F32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-inline float largest_magnitude(F32x16 a, F32x16 b) {
-    const __m512i both = _mm512_max_epi32(_mm512_castps_si512(abs(a).v), _mm512_castps_si512(abs(b).v));
-    const __m256i eight = _mm256_max_epi32(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
-    const __m128i four = _mm_max_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    const __m128i two = _mm_max_epi32(four, _mm_unpackhi_epi64(four, four));
-    const __m128i one = _mm_max_epi32(two, _mm_shuffle_epi32(two, 1));
-    return _mm_cvtss_f32(_mm_castsi128_ps(one));
+struct I32x16 {
+    __m512i v;
+};
+
+inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
+    return {
+        _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(abs(a).v), _mm512_castps_si512(abs(b).v)))};
 }
-inline int32_t store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+
+// Folds four vectors into one of 128 bits that holds a result for each.
+template <class Fold512, class Fold128>
+inline __m128i fold_four(__m512i a, __m512i b, __m512i c, __m512i d, Fold512 fold, Fold128 fold_quarter) {
+    const __m512i ab = fold(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd = fold(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const __m512i all = fold(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m512i halves = fold(all, _mm512_shuffle_i64x2(all, all, 0x4e));
+    const __m256i half = _mm512_castsi512_si256(halves);
+    return fold_quarter(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
+    const __m128i largest = fold_four(
+        _mm512_castps_si512(magnitudes[0].v), _mm512_castps_si512(magnitudes[1].v),
+        _mm512_castps_si512(magnitudes[2].v), _mm512_castps_si512(magnitudes[3].v),
+        [](__m512i x, __m512i y) { return _mm512_max_epi32(x, y); },
+        [](__m128i x, __m128i y) { return _mm_max_epi32(x, y); });
+    _mm_storeu_ps(out, _mm_castsi128_ps(largest));
+}
+inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const __m512i low = _mm512_cvtps_epi32(a.v);
     const __m512i high = _mm512_cvtps_epi32(b.v);
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(low));
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16), _mm512_cvtepi32_epi8(high));
-    const __m512i both = _mm512_add_epi32(low, high);
-    const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
-    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
-    const __m128i two = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
-    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 1)));
+    return {_mm512_add_epi32(low, high)};
+}
+inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+    const __m128i all = fold_four(
+        sums[0].v, sums[1].v, sums[2].v, sums[3].v,
+        [](__m512i x, __m512i y) { return _mm512_add_epi32(x, y); },
+        [](__m128i x, __m128i y) { return _mm_add_epi32(x, y); });
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), all);
 }
 
 }  // namespace ggml_transformers::avx512

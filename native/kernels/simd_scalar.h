@@ -103,31 +103,55 @@ inline float reduce_max(F32x16 a) {
     return a.lane[0];
 }
 
-// The largest magnitude of 32 values; not a number if any is not.
-inline float largest_magnitude(F32x16 a, F32x16 b) {
-    // Without their sign, floats order as integers do, with infinity and then NaN at the top.
-    uint32_t largest = 0;
-    for (const F32x16* v : {&a, &b}) {
-        for (int i = 0; i < 16; ++i) {
-            uint32_t bits;
-            memcpy(&bits, &v->lane[i], sizeof(bits));
-            bits &= 0x7fffffffu;
-            if (bits > largest) largest = bits;
-        }
-    }
-    float result;
-    memcpy(&result, &largest, sizeof(result));
-    return result;
+// Sixteen whole numbers.
+struct I32x16 {
+    int32_t lane[16];
+};
+
+// The larger magnitude of each lane, in the order of the bits: infinity beyond any number, NaN beyond
+// infinity.
+inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
+    return F32x16::map([&](int i) {
+        uint32_t x, y;
+        memcpy(&x, &a.lane[i], sizeof(x));
+        memcpy(&y, &b.lane[i], sizeof(y));
+        x &= 0x7fffffffu;
+        y &= 0x7fffffffu;
+        if (x < y) x = y;
+        float larger;
+        memcpy(&larger, &x, sizeof(larger));
+        return larger;
+    });
 }
-// Stores whole numbers in [-127, 127] as 32 bytes and returns their sum.
-inline int32_t store_bytes(F32x16 a, F32x16 b, int8_t* out) {
-    int32_t sum = 0;
-    for (int i = 0; i < 16; ++i) {
-        out[i] = static_cast<int8_t>(a.lane[i]);
-        out[16 + i] = static_cast<int8_t>(b.lane[i]);
-        sum += out[i] + out[16 + i];
+// The largest lane of each of four vectors of magnitudes, in the order of the bits.
+inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
+    for (int block = 0; block < 4; ++block) {
+        F32x16 v = magnitudes[block];
+        for (int i = 1; i < 16; ++i) {
+            F32x16 other = v;
+            other.lane[0] = v.lane[i];
+            v.lane[0] = larger_magnitude(v, other).lane[0];
+        }
+        out[block] = v.lane[0];
     }
-    return sum;
+}
+// Rounds 32 values in [-127.5, 127.5] to the nearest whole numbers, ties to even, and stores them as bytes.
+// Returns sums of two each.
+inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+    I32x16 sums;
+    for (int i = 0; i < 16; ++i) {
+        out[i] = static_cast<int8_t>(nearbyintf(a.lane[i]));
+        out[16 + i] = static_cast<int8_t>(nearbyintf(b.lane[i]));
+        sums.lane[i] = out[i] + out[16 + i];
+    }
+    return sums;
+}
+// The sums of four vectors.
+inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+    for (int block = 0; block < 4; ++block) {
+        out[block] = 0;
+        for (int i = 0; i < 16; ++i) out[block] += sums[block].lane[i];
+    }
 }
 
 }  // namespace ggml_transformers::scalar

@@ -1,4 +1,288 @@
 #include "kernel_bench.h"
+
+#include <chrono>
+#include <cstdio>
+#include <initializer_list>
+
+#include "kernel_inputs.h"
+
+#if (defined(__x86_64__) || defined(_M_X64))
+#define KERNEL_BENCH_X86 1
+#include <immintrin.h>
+#endif
+#if defined(__GNUC__)
+#define KERNEL_BENCH_TARGET(isa) __attribute__((target(isa)))
+#else
+#define KERNEL_BENCH_TARGET(isa)
+#endif
+
 namespace kernel_check {
-void run_bench() {}
+
+namespace {
+
+// The shortest of many runs of at least 20 microseconds each: what the core does when nothing disturbs it.
+template <class Work>
+double shortest_seconds(Work work) {
+    using Clock = std::chrono::steady_clock;
+    const auto measure = [&work](int64_t times) {
+        const auto begin = Clock::now();
+        for (int64_t i = 0; i < times; ++i) work();
+        return std::chrono::duration<double>(Clock::now() - begin).count();
+    };
+    int64_t times = 1;
+    while (measure(times) < 20e-6) times *= 2;
+    double shortest = 1e9, spent = 0.0;
+    for (int i = 0; i < 1000 && spent < 0.3; ++i) {
+        const double seconds = measure(times);
+        spent += seconds;
+        shortest = seconds < shortest ? seconds : shortest;
+    }
+    return shortest / static_cast<double>(times);
+}
+
+// --- Peaks ---------------------------------------------------------------------------------------------
+
+// Billions of operations per second; zero where not known.
+struct Peaks {
+    double int8 = 0.0;
+    double f32 = 0.0;
+};
+
+#ifdef KERNEL_BENCH_X86
+constexpr int peak_steps = 1000;
+volatile int sink;
+
+KERNEL_BENCH_TARGET("avx512f,avx512vnni") void multiply_int8_avx512() {
+    __m512i sums[12];
+    for (__m512i& sum : sums) sum = _mm512_set1_epi32(sink);
+    const __m512i a = _mm512_set1_epi8(static_cast<char>(sink));
+    for (int i = 0; i < peak_steps; ++i)
+        for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, a);
+    int lanes[16];
+    for (const __m512i& sum : sums) {
+        _mm512_storeu_si512(lanes, sum);
+        sink = lanes[0];
+    }
+}
+
+KERNEL_BENCH_TARGET("avx512f") void multiply_f32_avx512() {
+    __m512 sums[12];
+    for (__m512& sum : sums) sum = _mm512_set1_ps(static_cast<float>(sink));
+    const __m512 a = _mm512_set1_ps(static_cast<float>(sink));
+    for (int i = 0; i < peak_steps; ++i)
+        for (__m512& sum : sums) sum = _mm512_fmadd_ps(a, a, sum);
+    float lanes[16];
+    for (const __m512& sum : sums) {
+        _mm512_storeu_ps(lanes, sum);
+        sink = static_cast<int>(lanes[0]);
+    }
+}
+
+KERNEL_BENCH_TARGET("avx2") void multiply_int8_avx2() {
+    __m256i sums[12];
+    for (__m256i& sum : sums) sum = _mm256_set1_epi32(sink);
+    for (int i = 0; i < peak_steps; ++i) {
+        // Were it the same every time, the product would move out of the loop.
+        const __m256i a = _mm256_set1_epi32(i);
+        __m256i b = a;
+        for (__m256i& sum : sums) {
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(sum, b));
+            b = a;
+        }
+    }
+    for (const __m256i& sum : sums) sink = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
+}
+
+KERNEL_BENCH_TARGET("avx2,fma") void multiply_f32_avx2() {
+    __m256 sums[12];
+    for (__m256& sum : sums) sum = _mm256_set1_ps(static_cast<float>(sink));
+    const __m256 a = _mm256_set1_ps(static_cast<float>(sink));
+    for (int i = 0; i < peak_steps; ++i)
+        for (__m256& sum : sums) sum = _mm256_fmadd_ps(a, a, sum);
+    for (const __m256& sum : sums) sink = static_cast<int>(_mm_cvtss_f32(_mm256_castps256_ps128(sum)));
+}
+
+Peaks measure_peaks(const std::string& isa) {
+    const auto rate = [](void (*work)(), double operations) {
+        return 12.0 * peak_steps * operations / shortest_seconds(work) / 1e9;
+    };
+    if (isa == "AVX512-VNNI") return {rate(multiply_int8_avx512, 128), rate(multiply_f32_avx512, 32)};
+    if (isa == "AVX2") return {rate(multiply_int8_avx2, 32), rate(multiply_f32_avx2, 16)};
+    return {};
+}
+#else
+Peaks measure_peaks(const std::string&) { return {}; }
+#endif
+
+void print(const Kernels& kernels, const char* kernel, const std::string& shape, double seconds,
+           double operations, double peak) {
+    const double rate = operations / seconds / 1e9;
+    std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"shape\":\"%s\",\"microseconds\":%.3f,\"gops\":%.1f",
+                kernel, kernels.isa, shape.c_str(), seconds * 1e6, rate);
+    if (peak > 0) std::printf(",\"of_peak\":%.3f", rate / peak);
+    std::printf("}\n");
+    std::fflush(stdout);
+}
+
+std::string shape_name(std::initializer_list<std::pair<const char*, int64_t>> sizes) {
+    std::string name;
+    for (const auto& [symbol, size] : sizes)
+        name += (name.empty() ? "" : " ") + std::string(symbol) + "=" + std::to_string(size);
+    return name;
+}
+
+// --- Kernels -------------------------------------------------------------------------------------------
+
+void bench_gemm_q8(const Kernels& kernels, double peak) {
+    Random random(1);
+    for (const auto& [k, n] :
+         {std::pair<int64_t, int64_t>{768, 768}, {768, 3072}, {3072, 768}, {384, 1536}}) {
+        const Q8Weights weights(random, k, n);
+        const Activations rows(random, 128, k);
+        Aligned<float> out(128 * n);
+        const Aligned<float> bias(random.normals(n));
+        for (const FusedActivation activation : {FusedActivation::None, FusedActivation::Gelu}) {
+            for (const int64_t t : {128, 96, 1, 2, 3, 4, 5, 6, 8, 16}) {
+                if (activation != FusedActivation::None && t != 96) continue;
+                Epilogue epilogue;
+                epilogue.out = out.data();
+                epilogue.out_stride = n;
+                epilogue.bias = bias.data();
+                epilogue.activation = activation;
+                const double seconds = shortest_seconds([&] {
+                    kernels.gemm_q8(weights.packed, rows.quantized, 0, t, 0, weights.packed.panels(),
+                                    epilogue);
+                });
+                print(kernels, activation == FusedActivation::None ? "gemm_q8" : "gemm_q8 gelu",
+                      shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds,
+                      2.0 * static_cast<double>(k * n * t), peak);
+            }
+        }
+    }
+}
+
+void bench_gemm_f32(const Kernels& kernels, double peak) {
+    Random random(1);
+    for (const auto& [k, n] : {std::pair<int64_t, int64_t>{768, 768}, {3072, 768}}) {
+        const F32Weights weights(random, k, n);
+        const Aligned<float> x(random.normals(128 * k));
+        Aligned<float> out(128 * n);
+        for (const int64_t t : {128, 96, 1, 6}) {
+            Epilogue epilogue;
+            epilogue.out = out.data();
+            epilogue.out_stride = n;
+            const double seconds = shortest_seconds([&] {
+                kernels.gemm_f32(weights.packed, x.data(), k, 0, t, 0, weights.packed.panels(), epilogue);
+            });
+            print(kernels, "gemm_f32", shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds,
+                  2.0 * static_cast<double>(k * n * t), peak);
+        }
+    }
+}
+
+// One row against weights that no cache holds: bound by memory, so that gigabytes per second count.
+void bench_streaming(const Kernels& kernels) {
+    Random random(1);
+    constexpr int64_t k = 768, n = 65536;
+    const Q8Weights q8(random, k, n);
+    const Activations row(random, 1, k);
+    Aligned<float> out(n);
+    Epilogue epilogue;
+    epilogue.out = out.data();
+    epilogue.out_stride = n;
+    const double q8_bytes = static_cast<double>(q8.packed.panels() * q8.packed.panel_bytes());
+    const double q8_seconds = shortest_seconds(
+        [&] { kernels.gemm_q8(q8.packed, row.quantized, 0, 1, 0, q8.packed.panels(), epilogue); });
+    print(kernels, "gemm_q8 bytes read", shape_name({{"K", k}, {"N", n}, {"T", 1}}), q8_seconds, q8_bytes, 0);
+    const F32Weights f32(random, k, n / 4);
+    const double f32_seconds = shortest_seconds(
+        [&] { kernels.gemm_f32(f32.packed, row.values.data(), k, 0, 1, 0, f32.packed.panels(), epilogue); });
+    print(kernels, "gemm_f32 bytes read", shape_name({{"K", k}, {"N", n / 4}, {"T", 1}}), f32_seconds,
+          static_cast<double>(f32.packed.panels() * 32 * k * 4), 0);
+}
+
+void bench_rows(const Kernels& kernels) {
+    Random random(1);
+    for (const int64_t h : {384, 768, 3072}) {
+        const Aligned<float> x(random.normals(h)), residual(random.normals(h)), weight(random.normals(h));
+        Aligned<float> out(h), scales(h / 32);
+        Aligned<int8_t> q(h);
+        Aligned<int32_t> sums(h / 32);
+        const auto count = static_cast<double>(h);
+        print(kernels, "quantize_row values", shape_name({{"K", h}}), shortest_seconds([&] {
+                  kernels.quantize_row(x.data(), h, q.data(), scales.data(), sums.data());
+              }),
+              count, 0);
+        print(kernels, "norm_row values", shape_name({{"H", h}}), shortest_seconds([&] {
+                  kernels.norm_row(x.data(), residual.data(), weight.data(), weight.data(), 1e-5f, h,
+                                   out.data());
+              }),
+              count, 0);
+        print(kernels, "gelu values", shape_name({{"N", h}}), shortest_seconds([&] {
+                  std::memcpy(out.data(), x.data(), static_cast<size_t>(h) * sizeof(float));
+                  kernels.finish_row(out.data(), h, nullptr, FusedActivation::Gelu, nullptr);
+              }),
+              count, 0);
+    }
+}
+
+void bench_attention(const Kernels& kernels, double peak) {
+    Random random(1);
+    for (const int64_t head : {32, 64}) {
+        for (const int64_t positions : {16, 128, 512}) {
+            for (const int64_t rows : {int64_t{1}, positions}) {
+                AttentionInputs inputs(random, head, rows, positions);
+                const Aligned<float> q(inputs.q), v(inputs.v);
+                Aligned<float> out(rows * head);
+                AttentionTask task;
+                task.q = q.data();
+                task.q_stride = task.v_stride = task.out_stride = task.head = head;
+                task.keys = inputs.packed.data();
+                task.v = v.data();
+                task.rows = rows;
+                task.visible = positions;
+                task.scale = 0.125f;
+                task.out = out.data();
+                task.scratch = inputs.scratch.data();
+                print(kernels, "attention",
+                      shape_name({{"D", head}, {"rows", rows}, {"positions", positions}}),
+                      shortest_seconds([&] { kernels.attention(task); }),
+                      4.0 * static_cast<double>(head * rows * positions), peak);
+            }
+        }
+    }
+}
+
+void bench_packing() {
+    Random random(1);
+    constexpr int64_t k = 768, n = 8192;
+    const std::vector<float> rows = random.normals(k * n);
+    Aligned<float> floats(k * n);
+    Aligned<uint8_t> bytes(n / 32 * (k / 32) * PackedQ8::block_bytes);
+    const double f32_seconds =
+        shortest_seconds([&] { pack_f32(rows.data(), k, k, n, 0, n / 32, floats.data()); });
+    const double q8_seconds =
+        shortest_seconds([&] { pack_q8_0(rows.data(), k, n, 0, n / 32, bytes.data()); });
+    std::printf("{\"kernel\":\"pack_f32\",\"seconds_per_100_mb\":%.4f}\n", f32_seconds * 1e8 / (k * n * 4));
+    std::printf("{\"kernel\":\"pack_q8_0\",\"seconds_per_100_mb\":%.4f}\n",
+                q8_seconds * 1e8 / (k * n / 32 * 34));
+}
+
+}  // namespace
+
+void run_bench(const std::string& isa) {
+    for (const Kernels* each : available_kernels()) {
+        if (!isa.empty() && find_kernels(isa) != each) continue;
+        const Peaks peaks = measure_peaks(each->isa);
+        std::printf("{\"isa\":\"%s\",\"peak_int8_gops\":%.1f,\"peak_f32_gops\":%.1f}\n", each->isa,
+                    peaks.int8, peaks.f32);
+        bench_gemm_q8(*each, peaks.int8);
+        bench_gemm_f32(*each, peaks.f32);
+        bench_attention(*each, peaks.f32);
+        bench_rows(*each);
+        bench_streaming(*each);
+    }
+    bench_packing();
+}
+
 }  // namespace kernel_check

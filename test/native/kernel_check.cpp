@@ -2,7 +2,7 @@
 // formulas in double precision, every other against the reference, bit for bit. Prints a line of JSON for
 // each check.
 //
-//   kernel_check [--bench] [--seed <number>]
+//   kernel_check [--seed <number>] | --bench [--isa <name>]
 #include <algorithm>
 #include <cfloat>
 #include <cinttypes>
@@ -591,14 +591,14 @@ int run_checks(uint64_t seed) {
 int main(int count, char** arguments) {
     uint64_t seed = 1;
     bool bench = false;
+    std::string isa;
     for (int i = 1; i < count; ++i) {
-        if (std::strcmp(arguments[i], "--bench") == 0) bench = true;
-        if (std::strcmp(arguments[i], "--seed") == 0 && i + 1 < count)
-            seed = std::strtoull(arguments[++i], nullptr, 10);
+        const std::string argument = arguments[i];
+        if (argument == "--bench") bench = true;
+        if (argument == "--seed" && i + 1 < count) seed = std::strtoull(arguments[++i], nullptr, 10);
+        if (argument == "--isa" && i + 1 < count) isa = arguments[++i];
     }
-    if (bench) {
-        kernel_check::run_bench();
-        return 0;
-    }
-    return kernel_check::run_checks(seed);
+    if (!bench) return kernel_check::run_checks(seed);
+    kernel_check::run_bench(isa);
+    return 0;
 }

@@ -54,6 +54,9 @@ class Aligned {
         const auto address = reinterpret_cast<uintptr_t>(storage_.data());
         data_ = reinterpret_cast<T*>((address + 63) / 64 * 64);
     }
+    explicit Aligned(const std::vector<T>& values) : Aligned(static_cast<int64_t>(values.size())) {
+        for (size_t i = 0; i < values.size(); ++i) data_[i] = values[i];
+    }
     Aligned(const Aligned&) = delete;
     Aligned& operator=(const Aligned&) = delete;
 

@@ -1,0 +1,136 @@
+import { describe, expect, it } from "vitest";
+import type { EncodeRequest } from "../../lib/native.js";
+import {
+  bertEncoder,
+  bertMaskedTokens,
+  bertNextSentence,
+  bertPooler,
+  pool,
+  unit,
+  type ReferenceBertConfig,
+  type ReferencePooling,
+} from "../reference/bert.js";
+import { maxDifference } from "../support/golden.js";
+import { integer, random } from "../support/random.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { LOWERINGS, randomBert, withModel, type BertOptions, type TestModel } from "./models.js";
+import { encode, ragged, randomIds } from "./requests.js";
+
+const TOLERANCE = 2e-4;
+const SEED = 20_261;
+const folder = temporaryFolder();
+
+const SHAPES: Record<string, BertOptions> = {
+  "ordinary": {},
+  "an odd width of heads": { H: 20, A: 4, F: 50 },
+  "a width that no vector divides": { H: 36, A: 3, F: 37, V: 101, context: 17 },
+  "one block, one head": { L: 1, H: 24, A: 1, F: 24 },
+  "as many heads as values": { H: 12, A: 12, F: 12 },
+  "a feed-forward narrower than the rest": { H: 64, A: 2, F: 7 },
+  "four blocks": { L: 4, H: 64, A: 8, F: 256, V: 257, context: 64 },
+  "no segments": { segments: 0 },
+  "one segment": { segments: 1 },
+  "five segments": { segments: 5 },
+  "fused projections": { fused: true, H: 36, A: 3 },
+  "a head of its own": { tied: false },
+  "a large epsilon": { epsilon: 0.1 },
+  "gelu_new": { activation: "gelu_new" },
+  "relu": { activation: "relu" },
+  "silu": { activation: "silu" },
+  "tanh": { activation: "tanh" },
+};
+
+function referenceConfig({ spec: { hyperparameters: h } }: Awaited<ReturnType<typeof randomBert>>) {
+  return {
+    H: h.embeddingLength,
+    A: h.headCount,
+    L: h.blockCount,
+    epsilon: h.layerNormEpsilon,
+    activation: h.activation,
+  } satisfies ReferenceBertConfig;
+}
+
+/** Sequences of every length that matters, with random segments. */
+function inputs(model: TestModel<{ vocabSize: number; contextLength: number; segmentCount: number }>) {
+  const { vocabSize, contextLength, segmentCount } = model.spec.hyperparameters;
+  const next = random(SEED);
+  const sequences = [1, 2, 5, 8, 5, contextLength].map((length) => randomIds(next, length, vocabSize));
+  const segments = sequences.map((ids) => ids.map(() => integer(next, Math.max(segmentCount, 1))));
+  return { sequences, segments };
+}
+
+const concatenated = (parts: readonly ArrayLike<number>[]) => parts.flatMap((part) => Array.from(part));
+
+describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering) => {
+  it.each(Object.entries(SHAPES))("%s", async (_, options) => {
+    const test = await randomBert(folder, { seed: SEED, ...options });
+    const config = referenceConfig(test);
+    const { sequences, segments } = inputs(test);
+    const request: EncodeRequest = { ...ragged(sequences), segments: ragged(segments).ids };
+    request.mlmPositions = Int32Array.of(0, 7, request.ids.length - 1);
+    const outputs = { lastHiddenState: true, hiddenStates: true, attentions: true };
+    const heads = { poolerOutput: true, nextSentence: true };
+    const result = await withModel(test.spec, { lowering }, (model) =>
+      encode(model, { ...request, ...outputs, ...heads }),
+    );
+
+    const expected = sequences.map((ids, i) => bertEncoder(test.weights, config, ids, segments[i]));
+    const pooled = expected.map(({ last }) => bertPooler(test.weights, config.H, last));
+    const last = Float64Array.from(concatenated(expected.map((each) => each.last)));
+    const states = expected.flatMap((each) => each.hiddenStates);
+    const attentions = expected.flatMap((each) => each.attentions);
+    const nextSentence = pooled.map((each) => bertNextSentence(test.weights, each));
+    const mlm = bertMaskedTokens(test.weights, config, last, [...request.mlmPositions]);
+    expect(maxDifference(result.lastHiddenState!, last)).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.hiddenStates!, concatenated(states))).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.attentions!, concatenated(attentions))).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.poolerOutput!, concatenated(pooled))).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.nextSentenceLogits!, concatenated(nextSentence))).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.mlmLogits!, mlm)).toBeLessThan(TOLERANCE);
+  });
+
+  it("pools and normalizes", async () => {
+    const test = await randomBert(folder, { seed: SEED });
+    const config = referenceConfig(test);
+    const { sequences } = inputs(test);
+    const last = sequences.map((ids) => bertEncoder(test.weights, config, ids).last);
+    await withModel(test.spec, { lowering }, async (model) => {
+      for (const pooling of ["mean", "cls", "max", "last"] satisfies ReferencePooling[]) {
+        const vectors = last.map((each) => pool(pooling, config.H, each));
+        const plain = await encode(model, { ...ragged(sequences), pooling });
+        expect(Object.keys(plain)).toEqual(["pooled"]);
+        expect(maxDifference(plain.pooled!, concatenated(vectors)), pooling).toBeLessThan(TOLERANCE);
+        const scaled = await encode(model, { ...ragged(sequences), pooling, normalize: true });
+        expect(maxDifference(scaled.pooled!, concatenated(vectors.map(unit))), pooling).toBeLessThan(TOLERANCE);
+      }
+    });
+  });
+
+  it("takes segments to be zero when there are none", async () => {
+    const test = await randomBert(folder, { seed: SEED });
+    const request = { ...ragged(inputs(test).sequences), lastHiddenState: true };
+    const zeros = new Int32Array(request.ids.length);
+    await withModel(test.spec, { lowering }, async (model) => {
+      const implied = await encode(model, request);
+      const stated = await encode(model, { ...request, segments: zeros });
+      const other = await encode(model, { ...request, segments: zeros.map(() => 1) });
+      expect(implied).toEqual(stated);
+      expect(maxDifference(implied.lastHiddenState!, other.lastHiddenState!)).toBeGreaterThan(0.1);
+    });
+  });
+
+  it("says which heads there are, and refuses those that are not", async () => {
+    const test = await randomBert(folder, { heads: false });
+    await withModel(test.spec, { lowering }, async (model) => {
+      expect(model.heads).toEqual({ pooler: false, mlm: false, nextSentence: false });
+      const request = ragged([Int32Array.of(1, 2)]);
+      for (const wanted of [{ poolerOutput: true }, { nextSentence: true }, { mlmPositions: Int32Array.of(0) }]) {
+        await expect(encode(model, { ...request, ...wanted })).rejects.toMatchObject({ code: "UNSUPPORTED" });
+      }
+    });
+    const whole = await randomBert(folder);
+    await withModel(whole.spec, { lowering }, async (model) => {
+      expect(model.heads).toEqual({ pooler: true, mlm: true, nextSentence: true });
+    });
+  });
+});
