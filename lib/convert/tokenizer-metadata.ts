@@ -3,7 +3,7 @@
  * llama.cpp's keys, so that the file also loads there.
  */
 import type { MetadataItem } from "../gguf/writer.js";
-import type { Json } from "../tokenizer/json-slices.js";
+import { JsonObject, type Json } from "../tokenizer/json-slices.js";
 import { breathe } from "../tokenizer/time-slices.js";
 import { JsonFile } from "./json-file.js";
 import { readVocabulary, type Vocabulary } from "./vocabulary.js";
@@ -185,8 +185,8 @@ function addedByTemplate(
 function templateTokens(template: Json | undefined): string[] {
   if (!Array.isArray(template)) return [];
   return template.map((item) => {
-    const piece = item instanceof Map ? (item.get("SpecialToken") ?? item.get("Sequence")) : undefined;
-    return piece instanceof Map ? String(piece.get("id")) : "";
+    const piece = item instanceof JsonObject ? (item.get("SpecialToken") ?? item.get("Sequence")) : undefined;
+    return piece instanceof JsonObject ? String(piece.get("id")) : "";
   });
 }
 

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ModelFileError, TokenizerError, UnsupportedError } from "../errors.js";
 import { asArray, asIndex, asObject, asString, badField, field } from "../tokenizer/json-fields.js";
-import { parseJsonInSteps, type Json, type JsonObject } from "../tokenizer/json-slices.js";
+import { JsonObject, parseJsonInSteps, type Json } from "../tokenizer/json-slices.js";
 import { runInSlices, type Steps } from "../tokenizer/time-slices.js";
 import { readOptional, type JsonFile } from "./json-file.js";
 
@@ -88,7 +88,7 @@ function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
     files: [{ key: "tokenizer.huggingface.json", bytes }],
   };
   const postProcessor = root.get("post_processor");
-  if (postProcessor instanceof Map) vocabulary.postProcessor = postProcessor;
+  if (postProcessor instanceof JsonObject) vocabulary.postProcessor = postProcessor;
   readNormalizer(root.get("normalizer"), vocabulary);
   return vocabulary;
 }
@@ -104,7 +104,7 @@ function kindOf(root: JsonObject, model: JsonObject, folder: string): Vocabulary
 }
 
 function hasByteLevel(preTokenizer: Json | undefined): boolean {
-  if (!(preTokenizer instanceof Map)) return false;
+  if (!(preTokenizer instanceof JsonObject)) return false;
   const parts = preTokenizer.get("pretokenizers");
   return preTokenizer.get("type") === "ByteLevel" || (Array.isArray(parts) && parts.some(hasByteLevel));
 }
@@ -138,7 +138,7 @@ function mergeText(merge: Json, path: string): string {
 }
 
 function readNormalizer(normalizer: Json | undefined, vocabulary: Vocabulary): void {
-  if (!(normalizer instanceof Map)) return;
+  if (!(normalizer instanceof JsonObject)) return;
   const type = normalizer.get("type");
   const parts = normalizer.get("normalizers");
   if (type === "Sequence" && Array.isArray(parts)) for (const part of parts) readNormalizer(part, vocabulary);

@@ -1,11 +1,11 @@
 /** Typed reading of parsed JSON; every failure is a TokenizerError naming the field. */
 import { TokenizerError } from "../errors.js";
-import type { Json, JsonObject } from "./json-slices.js";
+import { JsonObject, type Json } from "./json-slices.js";
 
 function describe(value: Json | undefined): string {
   if (value === undefined) return "nothing";
   if (value === null) return "null";
-  if (value instanceof Map) return "an object";
+  if (value instanceof JsonObject) return "an object";
   if (Array.isArray(value)) return "an array";
   return `${JSON.stringify(value).slice(0, 60)} of type ${typeof value}`;
 }
@@ -16,7 +16,7 @@ export function badField(what: string, path: string, value: Json | undefined): T
 }
 
 export function asObject(value: Json | undefined, path: string): JsonObject {
-  if (value instanceof Map) return value;
+  if (value instanceof JsonObject) return value;
   throw badField("an object", path, value);
 }
 

@@ -1,13 +1,44 @@
 /**
  * JSON read in slices: a tokenizer.json of 17 MB would hold the event loop for a tenth of a second and more with
- * `JSON.parse`. Objects become maps, so that no key has a special meaning; of a key that comes twice the last counts.
+ * `JSON.parse`.
  */
 import { TokenizerError } from "../errors.js";
 import type { Steps } from "./time-slices.js";
 
 export type Json = null | boolean | number | string | JsonArray | JsonObject;
 export type JsonArray = Json[];
-export type JsonObject = Map<string, Json>;
+
+/**
+ * An object: keys and values in the order of the file. No key has a special meaning, and there is no table that has to
+ * grow all at once: a lookup goes through the keys, which are few wherever one is made.
+ */
+export class JsonObject {
+  private readonly names: string[] = [];
+  private readonly values: Json[] = [];
+
+  /** Adds a key; of one that comes twice, `get` finds the last. */
+  add(key: string, value: Json): void {
+    this.names.push(key);
+    this.values.push(value);
+  }
+
+  get(key: string): Json | undefined {
+    const at = this.names.lastIndexOf(key);
+    return at < 0 ? undefined : this.values[at];
+  }
+
+  has(key: string): boolean {
+    return this.names.includes(key);
+  }
+
+  keys(): readonly string[] {
+    return this.names;
+  }
+
+  *[Symbol.iterator](): Generator<[string, Json], void, void> {
+    for (let i = 0; i < this.names.length; i++) yield [this.names[i]!, this.values[i]!];
+  }
+}
 
 /** No file that means well nests deeper. */
 const MAX_DEPTH = 64;
@@ -62,7 +93,7 @@ class JsonReader {
   private open(c: number): Json | undefined {
     if (this.stack.length === MAX_DEPTH) throw this.wrong(`at most ${MAX_DEPTH} levels`);
     this.at++;
-    const container: JsonArray | JsonObject = c === 0x7b ? new Map() : [];
+    const container: JsonArray | JsonObject = c === 0x7b ? new JsonObject() : [];
     this.skipSpace();
     if (this.bytes[this.at] === (c === 0x7b ? 0x7d : 0x5d)) {
       this.at++;
@@ -78,7 +109,7 @@ class JsonReader {
       const frame = this.stack.at(-1);
       if (frame === undefined) return value;
       if (Array.isArray(frame.container)) frame.container.push(value);
-      else frame.container.set(frame.key, value);
+      else frame.container.add(frame.key, value);
       this.skipSpace();
       const c = this.bytes[this.at];
       const close = Array.isArray(frame.container) ? 0x5d : 0x7d;

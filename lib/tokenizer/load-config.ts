@@ -1,10 +1,10 @@
 /** tokenizer_config.json and its like: names of special tokens, and what vocabulary files leave open. */
 import type { AddedToken } from "./added-tokens.js";
 import { asBoolean, asObject, asString, badField, field } from "./json-fields.js";
-import type { Json, JsonObject } from "./json-slices.js";
+import { JsonObject, type Json } from "./json-slices.js";
 import { SPECIAL_ROLES, type SpecialRole, type TokenizerConfig } from "./tokenizer-parts.js";
 
-const NO_OBJECT: JsonObject = new Map();
+const NO_OBJECT = new JsonObject();
 
 /** A token given by its content, or as an object with its flags. */
 function tokenContent(value: Json | undefined, path: string): string | undefined {

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { ModelFileError, TokenizerError } from "../errors.js";
 import type { AddedToken } from "./added-tokens.js";
 import { asBoolean, asIndex, asObject, asString, badField, field } from "./json-fields.js";
-import { parseJsonInSteps, type JsonObject } from "./json-slices.js";
+import { JsonObject, parseJsonInSteps } from "./json-slices.js";
 import { loadAddedTokensDecoder, loadConfig } from "./load-config.js";
 import { loadTokenizerJson } from "./load-json.js";
 import { loadBert, loadByteLevel } from "./load-vocabulary.js";
@@ -115,7 +115,7 @@ async function loadVocabTxt(
 ): Promise<TokenizerParts> {
   const bytes = await required(path, signal);
   const addedTokens = await addedTokensBeside(dirname(path), config, signal);
-  const settings = config ?? new Map();
+  const settings = config ?? new JsonObject();
   const lowercase = field(settings, "do_lower_case", "tokenizer_config.json", asBoolean, true);
   const normalizer = {
     cleanText: true,
@@ -141,7 +141,7 @@ async function loadVocabJson(
   const vocabulary = await readJsonObject(join(folder, "vocab.json"), signal);
   const mergeBytes = await required(join(folder, "merges.txt"), signal);
   const addedTokens = await addedTokensBeside(folder, config, signal);
-  const settings = config ?? new Map();
+  const settings = config ?? new JsonObject();
   const addPrefixSpace = field(settings, "add_prefix_space", "tokenizer_config.json", asBoolean, false);
   const roberta = isRoberta(settings, await readJsonObject(join(folder, "config.json"), signal), vocabulary!);
   function* steps(): Steps<TokenizerParts> {

@@ -11,7 +11,7 @@ import {
   typeOf,
   unknownComponent,
 } from "./json-fields.js";
-import type { Json, JsonObject } from "./json-slices.js";
+import { JsonObject, type Json } from "./json-slices.js";
 import {
   bertProcessing,
   PLAIN,
@@ -65,7 +65,7 @@ function templatePieces(
 }
 
 function templateProcessing(object: JsonObject, path: string): PostProcessing {
-  const special = specialTokens(object.get("special_tokens") ?? new Map(), `${path}.special_tokens`);
+  const special = specialTokens(object.get("special_tokens") ?? new JsonObject(), `${path}.special_tokens`);
   const single = templatePieces(object.get("single"), `${path}.single`, special);
   const pair = templatePieces(object.get("pair"), `${path}.pair`, special);
   const uses = (template: TemplatePiece[], which: number): number =>

@@ -1,7 +1,7 @@
 /** Long texts: the same tokens, in steps short enough that the event loop can turn between them. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { AbortError, TokenizerError } from "../../lib/errors.js";
-import { parseJsonInSteps, type Json } from "../../lib/tokenizer/json-slices.js";
+import { JsonObject, parseJsonInSteps, type Json } from "../../lib/tokenizer/json-slices.js";
 import { loadTokenizerJson } from "../../lib/tokenizer/load-json.js";
 import { Pipeline } from "../../lib/tokenizer/pipeline.js";
 import { runInSlices, runNow } from "../../lib/tokenizer/time-slices.js";
@@ -126,7 +126,7 @@ describe("encodeAsync and encodeBatch", () => {
 describe("JSON in slices", () => {
   const parse = (text: string | Buffer): Json => runNow(parseJsonInSteps(Buffer.from(text), "x.json"));
   const plain = (value: Json): unknown => {
-    if (value instanceof Map) return Object.fromEntries([...value].map(([k, v]) => [k, plain(v)]));
+    if (value instanceof JsonObject) return Object.fromEntries([...value].map(([k, v]) => [k, plain(v)]));
     return Array.isArray(value) ? value.map(plain) : value;
   };
 
