@@ -30,7 +30,6 @@ export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Step
     pipeline: pipelineOf(normalizer, preTokenizer, addedTokens, model),
     postProcessing,
     decoder,
-    byteLevel: preTokenizer.byteLevel,
     config,
   };
 }

@@ -99,7 +99,6 @@ export function* loadBert(
     ),
     postProcessing: bertProcessing(cls, sep),
     decoder: new WordPieceDecoder("##", true),
-    byteLevel: false,
     config,
   };
 }
@@ -147,7 +146,6 @@ export function* loadByteLevel(
     pipeline: pipelineOf(undefined, { stages, byteLevel: true }, addedTokens, model),
     postProcessing,
     decoder: new ByteLevelDecoder(),
-    byteLevel: true,
     config,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { AddedTokenMatcher, type AddedToken } from "./added-tokens.js";
 import { AlignedText } from "./aligned-text.js";
-import type { BertNormalizer } from "./bert-normalizer.js";
+import { isCjk, type BertNormalizer } from "./bert-normalizer.js";
 import type { Model } from "./model.js";
 import { LONGEST_RUN } from "./normalization-forms.js";
 import { prepend, type Normalizer } from "./normalizers.js";
@@ -40,6 +40,8 @@ export class Pipeline {
   private readonly normalized: AddedTokenMatcher;
   /** Whether text can be worked on as it comes: no stage has to see all of it. */
   private readonly streams: boolean;
+  /** Whether at least the normalizer can take it as it comes. */
+  private readonly streamsNormalizer: boolean;
   /** Buffers of texts done, to be used again: a text in work has its own. */
   private readonly spare: AlignedText[] = [];
 
@@ -49,11 +51,11 @@ export class Pipeline {
     this.raw = new AddedTokenMatcher(
       addedTokens.filter((t) => !t.normalized).map((token) => ({ token, text: token.content })),
     );
+    const inNormalized = addedTokens.filter((t) => t.normalized);
     this.normalized = new AddedTokenMatcher(
-      addedTokens
-        .filter((t) => t.normalized)
-        .map((token) => ({ token, text: normalizedContent(token, normalizer) })),
+      inNormalized.map((token) => ({ token, text: normalizedContent(token, normalizer) })),
     );
+    this.streamsNormalizer = parts.streamingNormalizer !== undefined && inNormalized.every(isWithoutSpaces);
     this.streams =
       parts.scanner !== undefined &&
       (normalizer === undefined || (parts.streamingNormalizer !== undefined && this.normalized.isEmpty));
@@ -140,19 +142,24 @@ export class Pipeline {
     }
   }
 
-  /** Stages one after the other over the whole text. */
-  private *wholeSection(source: string, from: number, to: number, sink: TokenSink): Steps<void> {
-    let text = new AlignedText(to - from);
+  /** All of a section's text, normalized. */
+  private *normalizedText(source: string, from: number, to: number): Steps<AlignedText> {
+    const { normalizer, streamingNormalizer } = this.parts;
+    const text = new AlignedText(to - from);
     for (let at = from; at < to;) {
-      const end = Math.min(
-        to,
-        (source.charCodeAt(at + CHUNK) & 0xfc00) === 0xdc00 ? at + CHUNK + 1 : at + CHUNK,
-      );
-      text.appendSource(source, at, end);
+      const end = this.chunkEnd(source, at, to);
+      if (this.streamsNormalizer) streamingNormalizer!.append(source, at, end, text);
+      else text.appendSource(source, at, end);
       at = end;
       yield;
     }
-    if (this.parts.normalizer) text = yield* this.parts.normalizer.normalize(text);
+    if (this.streamsNormalizer || normalizer === undefined) return text;
+    return yield* normalizer.normalize(text);
+  }
+
+  /** Stages one after the other over the whole text. */
+  private *wholeSection(source: string, from: number, to: number, sink: TokenSink): Steps<void> {
+    const text = yield* this.normalizedText(source, from, to);
     let at = 0;
     if (!this.normalized.isEmpty) {
       for (const match of this.normalized.matches(text.slice())) {
@@ -204,6 +211,14 @@ function normalizedContent(token: AddedToken, normalizer: Normalizer | undefined
   const text = new AlignedText(token.content.length);
   text.appendSource(token.content, 0, token.content.length);
   return runNow(normalizer.normalize(text)).slice();
+}
+
+/**
+ * Whether a token is found as well in text that lacks the spaces around CJK ideographs, which the streaming normalizer
+ * leaves out: none in the token, and none asked for beside it.
+ */
+function isWithoutSpaces({ content, singleWord, lstrip, rstrip }: AddedToken): boolean {
+  return !singleWord && !lstrip && !rstrip && !Array.from(content).some((c) => isCjk(c.codePointAt(0)!));
 }
 
 /** A space in the place of the first code point. */

@@ -34,8 +34,6 @@ export interface TokenizerParts {
   pipeline: PipelineParts;
   postProcessing: PostProcessing;
   decoder: Decoder;
-  /** Whether tokens are of the byte alphabet, so that a part of a character can be a token. */
-  byteLevel: boolean;
   config: TokenizerConfig;
 }
 

@@ -12,7 +12,7 @@ import {
   type Check,
 } from "../options.js";
 import type { AddedToken } from "./added-tokens.js";
-import { cleanUp } from "./decoders.js";
+import { ByteLevelDecoder, cleanUp } from "./decoders.js";
 import { Encoding } from "./encoding.js";
 import { Layout, spacesOf, type TokenNames, type TokenSpaces } from "./layout.js";
 import { loadFromPath } from "./load-folder.js";
@@ -222,7 +222,7 @@ export class Tokenizer {
   createStream(options?: TokenStreamOptions): TokenStream {
     const { skipSpecialTokens = false } = checkOptions(options, "createStream", STREAM_CHECKS);
     const source = {
-      byteLevel: this.#parts.byteLevel,
+      joinsBytes: this.#parts.decoder instanceof ByteLevelDecoder,
       idToToken: (id: number) => this.idToToken(id),
       isSpecial: (id: number) => this.#addedById.get(id)?.special === true,
       decode: (ids: readonly number[]) => this.decode(ids, { cleanUpSpaces: false }),

@@ -236,7 +236,7 @@ describe("added tokens", () => {
     ),
   );
   it.each(flags)("%o", async (options) => {
-    const tokens = ["The", "the sea", "\u00c9t\u00e9", "[X]", "an", "and", "  ", "\ud55c"];
+    const tokens = ["The", "the sea", "\u00c9t\u00e9", "[X]", "an", "and", "  ", "\ud55c", "\u65e5\u672c"];
     const around = (definition: { added_tokens: object[] }, first: number): object => ({
       ...definition,
       added_tokens: [
@@ -249,6 +249,7 @@ describe("added tokens", () => {
       "The the sea  THE SEA [X]The and an\u00e9 an",
       "  The  [X]   [X]\u3000The\u2003x",
       "\u00e9t\u00e9 \u00c9T\u00c9 e\u0301te\u0301 \ud55c\uad6d\ud55c",
+      "\u65e5\u672cThe \u65e5The\u672c x\u65e5\u672c \u65e5 \u672c\u65e5\u672c\u65e5\u672c an\u65e5",
       "aThe The_ Thea The\u0301 The\u{10400}",
     ];
     // "the", "an" and "and" are in the vocabulary: an added token must have the id of its word.

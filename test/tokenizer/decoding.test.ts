@@ -139,6 +139,40 @@ describe("streams", () => {
     }
   });
 
+  it("of other decoders add up as well, and hold back what is not complete", async () => {
+    const bytes = Array.from(
+      { length: 256 },
+      (_, b) => `<0x${b.toString(16).toUpperCase().padStart(2, "0")}>`,
+    );
+    const vocab = Object.fromEntries(["<unk>", "a", "b", ...bytes].map((token, id) => [token, id]));
+    const [tokenizer] = await bothFrom({
+      ...gpt2,
+      added_tokens: [],
+      pre_tokenizer: null,
+      post_processor: null,
+      decoder: { type: "ByteFallback" },
+      model: { type: "BPE", unk_token: "<unk>", byte_fallback: true, vocab, merges: [] },
+    });
+    const { ids } = tokenizer.encode("a\u65e5b\u{1f600}");
+    const stream = tokenizer.createStream();
+    expect(Array.from(ids, (id) => stream.push(id))).toEqual([
+      "a",
+      "",
+      "",
+      "\u65e5",
+      "b",
+      "",
+      "",
+      "",
+      "\u{1f600}",
+    ]);
+    expect(stream.holds).toBe(false);
+    expect(stream.push(ids[0]!) + stream.push(ids[1]!)).toBe("a");
+    expect(stream.holds).toBe(true);
+    expect(stream.end()).toBe("\ufffd");
+    expect(stream.holds).toBe(false);
+  });
+
   it("never give half a character", async () => {
     const [tokenizer] = await bothFrom(gpt2);
     for (const sentence of SENTENCES.filter((s) => !s.includes("\ufffd"))) {

@@ -19,6 +19,22 @@ const general = {
   normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, bert.normalizer] },
 };
 
+const withTokens = {
+  ...bert,
+  added_tokens: [
+    ...bert.added_tokens,
+    ...["Lorem", "the sea", "[", "\u0301a"].map((content, i) => ({
+      id: content === "[" ? 1031 : 30522 + i - (i > 2 ? 1 : 0),
+      content,
+      special: false,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: true,
+    })),
+  ],
+};
+
 const english = englishText(2_000_000);
 const random = randomNumbers(5);
 
@@ -50,6 +66,7 @@ describe.each([
   ["GPT-2", gpt2],
   ["RoBERTa", roberta],
   ["a normalizer that needs the whole text", general],
+  ["BERT with tokens matched in the normalized text", withTokens],
 ])("long texts in %s", (_, definition) => {
   it("are tokenized like short ones", async () => {
     const [tokenizer, reference] = await bothFrom(definition);
