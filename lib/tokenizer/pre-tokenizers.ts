@@ -214,13 +214,3 @@ export function* splitEach(text: AlignedText, pieces: Pieces, preTokenizer: PreT
   }
   return all;
 }
-
-export class PreTokenizerSequence implements PreTokenizer {
-  constructor(private readonly preTokenizers: readonly PreTokenizer[]) {}
-
-  *split(text: AlignedText, from: number, to: number): Steps<Pieces> {
-    let pieces: Pieces = Int32Array.of(from, to);
-    for (const preTokenizer of this.preTokenizers) pieces = yield* splitEach(text, pieces, preTokenizer);
-    return pieces;
-  }
-}
