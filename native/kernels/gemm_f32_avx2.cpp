@@ -45,8 +45,10 @@ void gemm_f32(const PackedF32& weights, const float* x, int64_t x_stride, int64_
         const float* data = weights.data + panel * weights.k * panel_columns;
         const int64_t column = panel * panel_columns;
         const int64_t columns = weights.n - column < panel_columns ? weights.n - column : panel_columns;
-        for (int64_t row = row_begin; row < row_end; row += row_tile) {
-            const int64_t count = row_end - row < row_tile ? row_end - row : row_tile;
+        // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
+        int64_t tiles = (row_end - row_begin + row_tile - 1) / row_tile;
+        for (int64_t row = row_begin, count; row < row_end; row += count, --tiles) {
+            count = (row_end - row + tiles - 1) / tiles;
             const float* values = x + row * x_stride;
             multiply_tiles[count](data, weights.k, values, x_stride, tile);
             multiply_tiles[count](data + 16, weights.k, values, x_stride, tile + 16);

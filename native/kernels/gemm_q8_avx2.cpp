@@ -1,4 +1,4 @@
-// Q8_0 weights times 8-bit activations with vpmaddwd: tiles of 4 rows and 16 columns.
+// Q8_0 weights times 8-bit activations with vpmaddwd: tiles of 3 rows and 16 columns.
 //
 // Weights are taken as they are stored, four biased bytes of a column to a lane: even and odd bytes widen to
 // 16 bits with one instruction each, and multiply the activations of the same positions. Nothing can
@@ -14,7 +14,7 @@ namespace ggml_transformers::avx2 {
 
 namespace {
 
-constexpr int64_t rows_together = 4;
+constexpr int64_t rows_together = 3;
 constexpr int64_t blocks_together = 32;
 
 // Activations of a block, widened: for each group of four, the even pair and then the odd pair, 16 bits each.
@@ -49,7 +49,7 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
         __m256i dot[rows][2];
         KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(sums[r * stride + b]);
-        KERNEL_UNROLL
+        KERNEL_ROLLED
         for (int s = 0; s < 8; ++s) {
             const uint8_t* at = panel + s * 128 + column * 4;
             const __m256i left = _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
@@ -88,7 +88,10 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
 using MultiplyTile = void (*)(const uint8_t*, int64_t, int64_t, const WideBlock*, const float*,
                               const int32_t*, int64_t, float*);
 constexpr MultiplyTile multiply_tiles[] = {
-    nullptr, multiply_tile<1>, multiply_tile<2>, multiply_tile<3>, multiply_tile<4>,
+    nullptr,
+    multiply_tile<1>,
+    multiply_tile<2>,
+    multiply_tile<3>,
 };
 
 }  // namespace
@@ -103,8 +106,10 @@ void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_beg
         const uint8_t* data = weights.data + panel * blocks * PackedQ8::block_bytes;
         const int64_t column = panel * panel_columns;
         const int64_t columns = weights.n - column < panel_columns ? weights.n - column : panel_columns;
-        for (int64_t row = row_begin; row < row_end; row += rows_together) {
-            const int64_t count = row_end - row < rows_together ? row_end - row : rows_together;
+        // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
+        int64_t tiles = (row_end - row_begin + rows_together - 1) / rows_together;
+        for (int64_t row = row_begin, count; row < row_end; row += count, --tiles) {
+            count = (row_end - row + tiles - 1) / tiles;
             memset(tile, 0, sizeof(tile));
             for (int64_t b = 0; b < blocks; b += blocks_together) {
                 const int64_t some = blocks - b < blocks_together ? blocks - b : blocks_together;

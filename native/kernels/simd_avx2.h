@@ -108,22 +108,17 @@ inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
             _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(x.high), _mm256_castps_si256(y.high)))};
 }
 
-// Folds four vectors into one of 128 bits that holds a result for each.
-template <class Fold256, class Fold128>
-inline __m128i fold_four(const __m256i (&v)[4], Fold256 fold, Fold128 fold_half) {
-    const __m256i ab = fold(_mm256_unpacklo_epi32(v[0], v[1]), _mm256_unpackhi_epi32(v[0], v[1]));
-    const __m256i cd = fold(_mm256_unpacklo_epi32(v[2], v[3]), _mm256_unpackhi_epi32(v[2], v[3]));
-    const __m256i all = fold(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
-    return fold_half(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
-}
 inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
     __m256i halves[4];
     for (int i = 0; i < 4; ++i)
         halves[i] =
             _mm256_max_epi32(_mm256_castps_si256(magnitudes[i].low), _mm256_castps_si256(magnitudes[i].high));
-    const __m128i largest = fold_four(
-        halves, [](__m256i x, __m256i y) { return _mm256_max_epi32(x, y); },
-        [](__m128i x, __m128i y) { return _mm_max_epi32(x, y); });
+    const __m256i ab = _mm256_max_epi32(_mm256_unpacklo_epi32(halves[0], halves[1]),
+                                        _mm256_unpackhi_epi32(halves[0], halves[1]));
+    const __m256i cd = _mm256_max_epi32(_mm256_unpacklo_epi32(halves[2], halves[3]),
+                                        _mm256_unpackhi_epi32(halves[2], halves[3]));
+    const __m256i all = _mm256_max_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    const __m128i largest = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
     _mm_storeu_ps(out, _mm_castsi128_ps(largest));
 }
 inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
@@ -136,11 +131,11 @@ inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     return {_mm256_add_epi32(_mm256_add_epi32(w[0], w[1]), _mm256_add_epi32(w[2], w[3]))};
 }
 inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
-    const __m256i v[4] = {sums[0].v, sums[1].v, sums[2].v, sums[3].v};
-    const __m128i all = fold_four(
-        v, [](__m256i x, __m256i y) { return _mm256_add_epi32(x, y); },
-        [](__m128i x, __m128i y) { return _mm_add_epi32(x, y); });
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), all);
+    const __m256i ab = _mm256_hadd_epi32(sums[0].v, sums[1].v);
+    const __m256i cd = _mm256_hadd_epi32(sums[2].v, sums[3].v);
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
 }
 
 }  // namespace ggml_transformers::avx2

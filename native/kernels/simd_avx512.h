@@ -61,8 +61,9 @@ inline float reduce_max(F32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+// Eight sums of two lanes each: only their sum counts.
 struct I32x16 {
-    __m512i v;
+    __m256i v;
 };
 
 inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
@@ -70,37 +71,38 @@ inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
         _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(abs(a).v), _mm512_castps_si512(abs(b).v)))};
 }
 
-// Folds four vectors into one of 128 bits that holds a result for each.
-template <class Fold512, class Fold128>
-inline __m128i fold_four(__m512i a, __m512i b, __m512i c, __m512i d, Fold512 fold, Fold128 fold_quarter) {
-    const __m512i ab = fold(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
-    const __m512i cd = fold(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
-    const __m512i all = fold(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
-    const __m512i halves = fold(all, _mm512_shuffle_i64x2(all, all, 0x4e));
-    const __m256i half = _mm512_castsi512_si256(halves);
-    return fold_quarter(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-}
 inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
-    const __m128i largest = fold_four(
-        _mm512_castps_si512(magnitudes[0].v), _mm512_castps_si512(magnitudes[1].v),
-        _mm512_castps_si512(magnitudes[2].v), _mm512_castps_si512(magnitudes[3].v),
-        [](__m512i x, __m512i y) { return _mm512_max_epi32(x, y); },
-        [](__m128i x, __m128i y) { return _mm_max_epi32(x, y); });
+    __m256i halves[4];
+    for (int i = 0; i < 4; ++i) {
+        const __m512i all = _mm512_castps_si512(magnitudes[i].v);
+        halves[i] = _mm256_max_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    }
+    const __m256i ab = _mm256_max_epi32(_mm256_unpacklo_epi32(halves[0], halves[1]),
+                                        _mm256_unpackhi_epi32(halves[0], halves[1]));
+    const __m256i cd = _mm256_max_epi32(_mm256_unpacklo_epi32(halves[2], halves[3]),
+                                        _mm256_unpackhi_epi32(halves[2], halves[3]));
+    const __m256i all = _mm256_max_epi32(_mm256_unpacklo_epi64(ab, cd), _mm256_unpackhi_epi64(ab, cd));
+    const __m128i largest = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
     _mm_storeu_ps(out, _mm_castsi128_ps(largest));
 }
 inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const __m512i low = _mm512_cvtps_epi32(a.v);
     const __m512i high = _mm512_cvtps_epi32(b.v);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), _mm512_cvtepi32_epi8(low));
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 16), _mm512_cvtepi32_epi8(high));
-    return {_mm512_add_epi32(low, high)};
+    // Packing works within quarters of 128 bits; the permutation puts the eights back in order.
+    const __m512i words = _mm512_packs_epi32(low, high);
+    const __m256i bytes =
+        _mm256_packs_epi16(_mm512_castsi512_si256(words), _mm512_extracti64x4_epi64(words, 1));
+    const __m256i order = _mm256_setr_epi32(0, 4, 2, 6, 1, 5, 3, 7);
+    const __m256i ordered = _mm256_permutevar8x32_epi32(bytes, order);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), ordered);
+    return {_mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), ordered)};
 }
 inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
-    const __m128i all = fold_four(
-        sums[0].v, sums[1].v, sums[2].v, sums[3].v,
-        [](__m512i x, __m512i y) { return _mm512_add_epi32(x, y); },
-        [](__m128i x, __m128i y) { return _mm_add_epi32(x, y); });
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out), all);
+    const __m256i ab = _mm256_hadd_epi32(sums[0].v, sums[1].v);
+    const __m256i cd = _mm256_hadd_epi32(sums[2].v, sums[3].v);
+    const __m256i all = _mm256_hadd_epi32(ab, cd);
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
+                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
 }
 
 }  // namespace ggml_transformers::avx512

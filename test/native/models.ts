@@ -203,6 +203,12 @@ async function encode(type: TensorType, data: Float32Array, width: number): Prom
 export const LOWERINGS = ["fused", "generic"] as const;
 export type Lowering = (typeof LOWERINGS)[number];
 
+/**
+ * Numbers of threads whose results are compared. GGML's own threads spin while they wait for each other: more
+ * of them than cores, on a busy machine, take minutes for what takes milliseconds.
+ */
+export const THREADS: Record<Lowering, readonly number[]> = { fused: [1, 2, 3], generic: [1, 2] };
+
 export function loadNative(
   spec: ModelSpec,
   options: Partial<NativeLoadOptions> & { lowering?: Lowering } = {},

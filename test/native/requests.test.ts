@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   fromNativeError,
@@ -36,6 +37,8 @@ const NOT_IDS = [
   new DataView(new ArrayBuffer(8)),
   new Proxy(new Int32Array(2), {}),
 ];
+/** Any value, as a failure shows it. */
+const shown = (value: unknown) => inspect(value, { depth: 3, breakLength: 200 });
 const NOT_BOOLEANS = [null, 0, 1, "true", {}];
 const NOT_OBJECTS = [undefined, null, 3, "request", true];
 
@@ -70,7 +73,7 @@ describe("an encoder", () => {
 
   const refuse = async (request: unknown, code = "INVALID_ARGUMENT") => {
     const error = await failure(() => model.encode(request as EncodeRequest));
-    expect(error, JSON.stringify(request)).toMatchObject({ code });
+    expect(error, shown(request)).toMatchObject({ code });
     expect(error.message.length).toBeGreaterThan(10);
   };
 
@@ -156,7 +159,7 @@ describe("a decoder", () => {
 
   const refuse = async (request: unknown, code = "INVALID_ARGUMENT") => {
     const error = await failure(() => model.generate(request as GenerateRequest));
-    expect(error, JSON.stringify(request)).toMatchObject({ code });
+    expect(error, shown(request)).toMatchObject({ code });
   };
   const sampled = (field: string, value: unknown) => {
     return { ...good, sampling: { ...good.sampling, [field]: value } };
