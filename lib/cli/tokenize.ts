@@ -1,7 +1,4 @@
-import { stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { readGguf } from "../gguf/reader.js";
-import { resolveModel } from "../model-file.js";
 import { Tokenizer, type Encoding } from "../tokenizer/index.js";
 import {
   addExamples,
@@ -48,7 +45,7 @@ export function define(command: Command, cli: Cli): void {
 
 async function tokenize(texts: readonly string[], options: Options, { out, signal }: Cli): Promise<void> {
   const input = new TextInput(texts, { files: options.file ?? [], whole: options.whole === true, signal });
-  const tokenizer = await loadTokenizer(options.model, signal);
+  const tokenizer = await Tokenizer.load(options.model, { signal });
   const { pair, maxLength, specialTokens: addSpecialTokens } = options;
   let isLater = false;
   for await (const text of input) {
@@ -57,19 +54,6 @@ async function tokenize(texts: readonly string[], options: Options, { out, signa
     else await out.write((isLater ? "\n" : "") + describe(text, pair, encoding, out));
     isLater = true;
   }
-}
-
-/** Of any GGUF file whose tokenizer is known, also of a model that cannot be run. */
-async function loadTokenizer(model: string, signal: AbortSignal): Promise<Tokenizer> {
-  if (/\.(?:json|txt)$/i.test(model)) return Tokenizer.load(model, { signal });
-  const path = await resolveModel(model).catch(async (error: unknown) => {
-    if ((await stat(model).catch(() => undefined))?.isDirectory()) return undefined;
-    throw error;
-  });
-  if (path === undefined) return Tokenizer.load(model, { signal });
-  const { metadata } = await readGguf(path, { signal });
-  const values = new Map(Array.from(metadata, ([key, { value }]) => [key, value]));
-  return Tokenizer.fromGguf(values, { signal });
 }
 
 function jsonOf(text: string, pair: string | undefined, encoding: Encoding): object {

@@ -2,7 +2,7 @@
  * The BERT normalizer, each part switchable: text cleaning, spaces around CJK characters, accent stripping (NFD, then
  * nonspacing marks go), lower case. In this order, code point by code point.
  */
-import { AlignedText } from "./aligned-text.js";
+import { AlignedText, isPair } from "./aligned-text.js";
 import { Transform } from "./normalization-forms.js";
 import {
   eachCodePoint,
@@ -74,11 +74,14 @@ export class BertNormalizer implements Normalizer {
 
   /** Whether the text may be cut before unit `at`: nothing before it can change what it becomes. */
   isBoundary(source: string, at: number): boolean {
-    const c = source.codePointAt(at)!;
-    const unit = source.charCodeAt(at);
-    if (unit >= 0xdc00 && unit <= 0xdfff) return false;
-    const first = decompose(c, "NFD")?.[0] ?? c;
-    return ((propertiesOf(c) | propertiesOf(first)) & (REORDERED | OTHER)) === 0;
+    const isWithinPair = at > 0 && isPair(source.charCodeAt(at - 1), source.charCodeAt(at));
+    return !isWithinPair && !this.joins(codePointAfter(source, at));
+  }
+
+  /** Whether a code point belongs to the marks before it: is one, or goes without a trace between two. */
+  private joins(codePoint: number): boolean {
+    const head = decompose(codePoint, "NFD")?.[0] ?? codePoint;
+    return (propertiesOf(head) & REORDERED) !== 0 || this.isCleaned(codePoint);
   }
 
   /** Appends units `from` to `to` of the source, normalized. Both are boundaries or ends. */
@@ -208,18 +211,17 @@ export class BertNormalizer implements Normalizer {
 
   /** A run of marks among which one stays: done with the general forms, from the run's begin to its end. */
   private appendIntricate(source: string, first: number, at: number, to: number, into: AlignedText): number {
-    const joins = (c: number): boolean => {
-      const head = decompose(c, "NFD")?.[0] ?? c;
-      return (propertiesOf(head) & REORDERED) !== 0 || this.isCleaned(c);
-    };
     let from = at;
-    if (joins(source.codePointAt(at)!)) {
+    if (this.joins(codePointAfter(source, at))) {
       // Marks before it were removed already, but their places count.
-      while (from > first && joins(codePointBefore(source, from)))
+      while (from > first && this.joins(codePointBefore(source, from))) {
         from -= codePointBefore(source, from) > 0xffff ? 2 : 1;
+      }
     }
-    let end = at + (source.codePointAt(at)! > 0xffff ? 2 : 1);
-    while (end < to && joins(source.codePointAt(end)!)) end += source.codePointAt(end)! > 0xffff ? 2 : 1;
+    let end = at + (codePointAfter(source, at) > 0xffff ? 2 : 1);
+    while (end < to && this.joins(codePointAfter(source, end))) {
+      end += codePointAfter(source, end) > 0xffff ? 2 : 1;
+    }
     const run = new AlignedText(end - from);
     run.appendSource(source, from, end);
     const normalized = runNow(this.normalize(run));
@@ -261,7 +263,15 @@ function* spaceCjkOf(text: AlignedText): Steps<AlignedText> {
   return output;
 }
 
+/** The code point at unit `at`; U+FFFD for a lone surrogate. */
+function codePointAfter(source: string, at: number): number {
+  const codePoint = source.codePointAt(at)!;
+  return codePoint >= 0xd800 && codePoint <= 0xdfff ? 0xfffd : codePoint;
+}
+
+/** The code point that ends at unit `at`; U+FFFD for a lone surrogate. */
 function codePointBefore(source: string, at: number): number {
-  const low = source.charCodeAt(at - 1);
-  return (low & 0xfc00) === 0xdc00 && at >= 2 ? source.codePointAt(at - 2)! : low;
+  if (at >= 2 && isPair(source.charCodeAt(at - 2), source.charCodeAt(at - 1)))
+    return source.codePointAt(at - 2)!;
+  return codePointAfter(source, at - 1);
 }

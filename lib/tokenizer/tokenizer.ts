@@ -15,7 +15,7 @@ import type { AddedToken } from "./added-tokens.js";
 import { ByteLevelDecoder, cleanUp } from "./decoders.js";
 import { Encoding } from "./encoding.js";
 import { Layout, spacesOf, type TokenNames, type TokenSpaces } from "./layout.js";
-import { loadFromPath } from "./load-folder.js";
+import { loadFromAnywhere } from "./load-path.js";
 import { loadGguf, type GgufMetadata } from "./load-gguf.js";
 import { loadTokenizerJson } from "./load-json.js";
 import { Pipeline } from "./pipeline.js";
@@ -142,17 +142,18 @@ export class Tokenizer {
   }
 
   /**
-   * Loads a tokenizer from a tokenizer.json, a vocab.txt, or a folder with tokenizer.json, with vocab.txt, or with
-   * vocab.json and merges.txt. A tokenizer_config.json beside them is honoured.
+   * Loads a tokenizer from a GGUF file, an embedded model (`"mini-bert"`), a tokenizer.json, a vocab.txt, or a folder
+   * with tokenizer.json, with vocab.txt, or with vocab.json and merges.txt. A tokenizer_config.json beside these is
+   * honoured.
    *
    * @throws ModelFileError when there is nothing to load.
    * @throws TokenizerError when a file is malformed or names a component that is not known.
    * @throws UnsupportedError when the tokenizer is of a kind this package does not compute.
    */
-  static async load(path: string, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
-    nonEmptyString(path, "path");
+  static async load(pathOrName: string, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
+    nonEmptyString(pathOrName, "pathOrName");
     const { signal } = checkOptions(options, "Tokenizer.load", LOAD_CHECKS);
-    return new Tokenizer(await loadFromPath(path, signal));
+    return new Tokenizer(await loadFromAnywhere(pathOrName, signal));
   }
 
   /** Builds a tokenizer from the contents of a tokenizer.json. Errors as for `load`. */

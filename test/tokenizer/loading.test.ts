@@ -155,6 +155,11 @@ describe("files", () => {
     });
   });
 
+  it("an embedded model by name, and a GGUF file by path", async () => {
+    expectSameTokens(await Tokenizer.load("mini-bert"), fromBertJson);
+    expectSameTokens(await Tokenizer.load(join("models", "mini-gpt2.gguf")), fromGpt2Json);
+  });
+
   it("nothing there", async () => {
     await expect(Tokenizer.load(join(folder, "absent"))).rejects.toMatchObject({
       code: "MODEL_FILE_NOT_FOUND",
