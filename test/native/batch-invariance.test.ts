@@ -80,53 +80,65 @@ function expectSameBits(actual: EncodeResult, expected: EncodeResult, what: stri
   }
 }
 
-describe.each(LOWERINGS)("every output of BERT, %s, has the same bits alone and among 63 others", (lowering) => {
-  it.each(TENSOR_TYPES)(`%s, whatever the order and the threads (seed ${SEED})`, async (type) => {
-    const { spec } = await randomBert(folder, { type, H: 256, A: 4, F: 512, L: 1, V: 67, context: 40 });
-    const inputs = randomInputs(64, 67, 40);
-    const models = await Promise.all(
-      THREADS[lowering].map((threads) => loadNative(spec, { lowering, threads })),
-    );
-    const alone: EncodeResult[] = [];
-    for (const input of inputs) alone.push(...split(await run(models[0]!, [input]), [input], spec.hyperparameters));
-    for (const [i, model] of models.entries()) {
-      const order = shuffled([...inputs.keys()], SEED + i);
-      const batch = order.map((k) => inputs[k]!);
-      const parts = split(await run(model, batch), batch, spec.hyperparameters);
-      for (const [at, k] of order.entries()) {
-        expectSameBits(parts[at]!, alone[k]!, `input ${k} of ${inputs[k]!.ids.length} tokens, ${model.threads} threads`);
-      }
-    }
-    await Promise.all(models.map((model) => model.dispose()));
-  });
-
-  it("odd widths, in requests of their own that meet in one batch", async () => {
-    const { spec } = await randomBert(folder, { H: 36, A: 3, F: 37, V: 67, context: 40, fused: true });
-    const inputs = randomInputs(64, 67, 40);
-    await withModel(spec, { lowering, threads: THREADS[lowering].at(-1)! }, async (model) => {
-      const together = await Promise.all(inputs.map((input) => run(model, [input])));
-      for (const [k, input] of inputs.entries()) {
-        expectSameBits(together[k]!, await run(model, [input]), `input ${k}`);
-      }
-    });
-  });
-
-  it("does not depend on which outputs are asked for", async () => {
-    const { spec } = await randomBert(folder, { type: "Q8_0", H: 64, A: 4, F: 128, V: 67, context: 40 });
-    const inputs = randomInputs(16, 67, 40);
-    const request = ragged(inputs.map(({ ids }) => ids));
-    // With attention weights asked for, they are computed apart from the products: the rounding may differ.
-    const { attentions, ...others } = OUTPUTS;
-    await withModel(spec, { lowering }, async (model) => {
-      const all = await encode(model, { ...request, ...others, pooling: "mean" });
-      for (const wanted of [{ lastHiddenState: true }, { pooling: "mean" }, { poolerOutput: true }] as const) {
-        const some = await encode(model, { ...request, ...wanted });
-        for (const [name, values] of Object.entries(some)) {
-          expect(values).toEqual(all[name as keyof EncodeResult]);
+describe.each(LOWERINGS)(
+  "every output of BERT, %s, has the same bits alone and among 63 others",
+  (lowering) => {
+    it.each(TENSOR_TYPES)(`%s, whatever the order and the threads (seed ${SEED})`, async (type) => {
+      const { spec } = await randomBert(folder, { type, H: 256, A: 4, F: 512, L: 1, V: 67, context: 40 });
+      const inputs = randomInputs(64, 67, 40);
+      const models = await Promise.all(
+        THREADS[lowering].map((threads) => loadNative(spec, { lowering, threads })),
+      );
+      const alone: EncodeResult[] = [];
+      for (const input of inputs)
+        alone.push(...split(await run(models[0]!, [input]), [input], spec.hyperparameters));
+      for (const [i, model] of models.entries()) {
+        const order = shuffled([...inputs.keys()], SEED + i);
+        const batch = order.map((k) => inputs[k]!);
+        const parts = split(await run(model, batch), batch, spec.hyperparameters);
+        for (const [at, k] of order.entries()) {
+          expectSameBits(
+            parts[at]!,
+            alone[k]!,
+            `input ${k} of ${inputs[k]!.ids.length} tokens, ${model.threads} threads`,
+          );
         }
       }
-      const { lastHiddenState } = await encode(model, { ...request, lastHiddenState: true, attentions });
-      expect(cosine(lastHiddenState!, all.lastHiddenState!)).toBeGreaterThan(1 - 1e-4);
+      await Promise.all(models.map((model) => model.dispose()));
     });
-  });
-});
+
+    it("odd widths, in requests of their own that meet in one batch", async () => {
+      const { spec } = await randomBert(folder, { H: 36, A: 3, F: 37, V: 67, context: 40, fused: true });
+      const inputs = randomInputs(64, 67, 40);
+      await withModel(spec, { lowering, threads: THREADS[lowering].at(-1)! }, async (model) => {
+        const together = await Promise.all(inputs.map((input) => run(model, [input])));
+        for (const [k, input] of inputs.entries()) {
+          expectSameBits(together[k]!, await run(model, [input]), `input ${k}`);
+        }
+      });
+    });
+
+    it("does not depend on which outputs are asked for", async () => {
+      const { spec } = await randomBert(folder, { type: "Q8_0", H: 64, A: 4, F: 128, V: 67, context: 40 });
+      const inputs = randomInputs(16, 67, 40);
+      const request = ragged(inputs.map(({ ids }) => ids));
+      // With attention weights asked for, they are computed apart from the products: the rounding may differ.
+      const { attentions, ...others } = OUTPUTS;
+      await withModel(spec, { lowering }, async (model) => {
+        const all = await encode(model, { ...request, ...others, pooling: "mean" });
+        for (const wanted of [
+          { lastHiddenState: true },
+          { pooling: "mean" },
+          { poolerOutput: true },
+        ] as const) {
+          const some = await encode(model, { ...request, ...wanted });
+          for (const [name, values] of Object.entries(some)) {
+            expect(values).toEqual(all[name as keyof EncodeResult]);
+          }
+        }
+        const { lastHiddenState } = await encode(model, { ...request, lastHiddenState: true, attentions });
+        expect(cosine(lastHiddenState!, all.lastHiddenState!)).toBeGreaterThan(1 - 1e-4);
+      });
+    });
+  },
+);

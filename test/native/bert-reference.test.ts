@@ -21,7 +21,7 @@ const SEED = 20_261;
 const folder = temporaryFolder();
 
 const SHAPES: Record<string, BertOptions> = {
-  "ordinary": {},
+  ordinary: {},
   "an odd width of heads": { H: 20, A: 4, F: 50 },
   "a width that no vector divides": { H: 36, A: 3, F: 37, V: 101, context: 17 },
   "one block, one head": { L: 1, H: 24, A: 1, F: 24 },
@@ -34,10 +34,10 @@ const SHAPES: Record<string, BertOptions> = {
   "fused projections": { fused: true, H: 36, A: 3 },
   "a head of its own": { tied: false },
   "a large epsilon": { epsilon: 0.1 },
-  "gelu_new": { activation: "gelu_new" },
-  "relu": { activation: "relu" },
-  "silu": { activation: "silu" },
-  "tanh": { activation: "tanh" },
+  gelu_new: { activation: "gelu_new" },
+  relu: { activation: "relu" },
+  silu: { activation: "silu" },
+  tanh: { activation: "tanh" },
 };
 
 function referenceConfig({ spec: { hyperparameters: h } }: Awaited<ReturnType<typeof randomBert>>) {
@@ -101,7 +101,9 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
         expect(Object.keys(plain)).toEqual(["pooled"]);
         expect(maxDifference(plain.pooled!, concatenated(vectors)), pooling).toBeLessThan(TOLERANCE);
         const scaled = await encode(model, { ...ragged(sequences), pooling, normalize: true });
-        expect(maxDifference(scaled.pooled!, concatenated(vectors.map(unit))), pooling).toBeLessThan(TOLERANCE);
+        expect(maxDifference(scaled.pooled!, concatenated(vectors.map(unit))), pooling).toBeLessThan(
+          TOLERANCE,
+        );
       }
     });
   });
@@ -124,7 +126,11 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
     await withModel(test.spec, { lowering }, async (model) => {
       expect(model.heads).toEqual({ pooler: false, mlm: false, nextSentence: false });
       const request = ragged([Int32Array.of(1, 2)]);
-      for (const wanted of [{ poolerOutput: true }, { nextSentence: true }, { mlmPositions: Int32Array.of(0) }]) {
+      for (const wanted of [
+        { poolerOutput: true },
+        { nextSentence: true },
+        { mlmPositions: Int32Array.of(0) },
+      ]) {
         await expect(encode(model, { ...request, ...wanted })).rejects.toMatchObject({ code: "UNSUPPORTED" });
       }
     });

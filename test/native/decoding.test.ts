@@ -44,26 +44,30 @@ describe.each(LOWERINGS)("decoding, %s", (lowering) => {
     });
   });
 
-  it.each(TENSOR_TYPES)(`%s: the same beside seven others, whatever the threads (seed ${SEED})`, async (type) => {
-    const { spec } = await randomGpt2(folder, { ...SIZES, type });
-    const next = random(SEED);
-    const prompts = [1, 2, 3, 7, 16, 17, 30, 33].map((length) => randomIds(next, length, V));
-    const start = (model: NativeModel, i: number) =>
-      generate(model, prompts[i]!, 7, { sampling: { temperature: 0.9, topP: 0.95, seed: i } });
-    const models = await Promise.all(
-      THREADS[lowering].map((threads) => loadNative(spec, { lowering, threads })),
-    );
-    const alone: GenerateResult[] = [];
-    for (const i of prompts.keys()) alone.push(await start(models[0]!, i));
-    for (const model of models) {
-      // The logits of another sequence share the batches too.
-      const scored = logits(model, prompts[7]!);
-      const together = await Promise.all(prompts.map((_, i) => start(model, i)));
-      for (const i of prompts.keys()) expect(numbers(together[i]!), `prompt ${i}`).toEqual(numbers(alone[i]!));
-      expect(await scored).toEqual(await logits(models[0]!, prompts[7]!));
-    }
-    await Promise.all(models.map((model) => model.dispose()));
-  });
+  it.each(TENSOR_TYPES)(
+    `%s: the same beside seven others, whatever the threads (seed ${SEED})`,
+    async (type) => {
+      const { spec } = await randomGpt2(folder, { ...SIZES, type });
+      const next = random(SEED);
+      const prompts = [1, 2, 3, 7, 16, 17, 30, 33].map((length) => randomIds(next, length, V));
+      const start = (model: NativeModel, i: number) =>
+        generate(model, prompts[i]!, 7, { sampling: { temperature: 0.9, topP: 0.95, seed: i } });
+      const models = await Promise.all(
+        THREADS[lowering].map((threads) => loadNative(spec, { lowering, threads })),
+      );
+      const alone: GenerateResult[] = [];
+      for (const i of prompts.keys()) alone.push(await start(models[0]!, i));
+      for (const model of models) {
+        // The logits of another sequence share the batches too.
+        const scored = logits(model, prompts[7]!);
+        const together = await Promise.all(prompts.map((_, i) => start(model, i)));
+        for (const i of prompts.keys())
+          expect(numbers(together[i]!), `prompt ${i}`).toEqual(numbers(alone[i]!));
+        expect(await scored).toEqual(await logits(models[0]!, prompts[7]!));
+      }
+      await Promise.all(models.map((model) => model.dispose()));
+    },
+  );
 
   it("fills the context exactly, and stops there", async () => {
     const { spec } = await randomGpt2(folder, SIZES);

@@ -12,7 +12,7 @@ const SEED = 77_003;
 const folder = temporaryFolder();
 
 const SHAPES: Record<string, Gpt2Options> = {
-  "ordinary": {},
+  ordinary: {},
   "an odd width of heads": { H: 20, A: 4, F: 50 },
   "a width that no vector divides": { H: 36, A: 3, F: 37, V: 101, context: 17 },
   "one block, one head": { L: 1, H: 24, A: 1, F: 24 },
@@ -29,10 +29,10 @@ const SHAPES: Record<string, Gpt2Options> = {
     L: 3,
     std: 0.2,
   },
-  "gelu": { activation: "gelu" },
-  "relu": { activation: "relu" },
-  "silu": { activation: "silu" },
-  "tanh": { activation: "tanh" },
+  gelu: { activation: "gelu" },
+  relu: { activation: "relu" },
+  silu: { activation: "silu" },
+  tanh: { activation: "tanh" },
 };
 
 function referenceConfig({ spec }: TestModel<Gpt2Hyperparameters>): ReferenceGpt2Config {

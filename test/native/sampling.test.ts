@@ -126,7 +126,11 @@ describe(`sampling (seed ${SEED})`, () => {
 
   it("is greedy at temperature zero, whatever else is asked", async () => {
     const best = row.indexOf(row.reduce((a, b) => Math.max(a, b)));
-    for (const options of [{ temperature: 0 }, { temperature: 0, topK: 3, topP: 0.5 }, { temperature: 1e-30 }]) {
+    for (const options of [
+      { temperature: 0 },
+      { temperature: 0, topK: 3, topP: 0.5 },
+      { temperature: 1e-30 },
+    ]) {
       for (let seed = 0; seed < 20; seed++) expect((await draw(options, seed)).tokens[0]).toBe(best);
     }
   });

@@ -78,18 +78,21 @@ async function gpt2Error(type: Types, lowering: Lowering): Promise<number> {
   return relativeError(actual, gpt2Logits(weights, config, ids));
 }
 
-describe.each(LOWERINGS)("every weight type, %s, against double precision on the same weights", (lowering) => {
-  it.each(TENSOR_TYPES)("%s", async (type) => {
-    const errors = [await bertError(type, lowering), await gpt2Error(type, lowering)];
-    measured.push(`${type}, ${lowering}: ${errors.map((error) => error.toExponential(2)).join(", ")}`);
-    for (const error of errors) expect(error).toBeLessThan(TOLERANCE[type]);
-  });
+describe.each(LOWERINGS)(
+  "every weight type, %s, against double precision on the same weights",
+  (lowering) => {
+    it.each(TENSOR_TYPES)("%s", async (type) => {
+      const errors = [await bertError(type, lowering), await gpt2Error(type, lowering)];
+      measured.push(`${type}, ${lowering}: ${errors.map((error) => error.toExponential(2)).join(", ")}`);
+      for (const error of errors) expect(error).toBeLessThan(TOLERANCE[type]);
+    });
 
-  it("a different one for each matrix", async () => {
-    let matrices = 0;
-    const inTurn = () => TENSOR_TYPES[matrices++ % TENSOR_TYPES.length]!;
-    expect(await bertError(inTurn, lowering)).toBeLessThan(TOLERANCE.Q6_K);
-    expect(await gpt2Error(inTurn, lowering)).toBeLessThan(TOLERANCE.Q6_K);
-    expect(matrices).toBeGreaterThan(TENSOR_TYPES.length);
-  });
-});
+    it("a different one for each matrix", async () => {
+      let matrices = 0;
+      const inTurn = () => TENSOR_TYPES[matrices++ % TENSOR_TYPES.length]!;
+      expect(await bertError(inTurn, lowering)).toBeLessThan(TOLERANCE.Q6_K);
+      expect(await gpt2Error(inTurn, lowering)).toBeLessThan(TOLERANCE.Q6_K);
+      expect(matrices).toBeGreaterThan(TENSOR_TYPES.length);
+    });
+  },
+);
