@@ -131,8 +131,8 @@ export class AlignedText {
     for (let i = from; i < to; i++) this.pushUnit(other.units[i]!, other.startOf(i), other.endOf(i));
   }
 
-  /** Forgets the first `count` units. */
-  discard(count: number): void {
+  /** Forgets the first `count` units. `next`: the source unit that the next append begins with. */
+  discard(count: number, next: number): void {
     if (count === 0) return;
     this.units.copyWithin(0, count, this.length);
     if (this.aligned) {
@@ -140,14 +140,14 @@ export class AlignedText {
       this.ends.copyWithin(0, count, this.length);
     }
     this.length -= count;
-    if (this.aligned) this.unalign();
+    if (this.aligned) this.unalign(next);
     else this.base += count;
   }
 
-  /** Stops storing the alignment when the little that is left does not need it. */
-  private unalign(): void {
+  /** Stops storing the alignment when the little that is left is a stretch of the source, up to `next`. */
+  private unalign(next: number): void {
     if (this.length > 256) return;
-    const base = this.starts[0]!;
+    const base = next - this.length;
     for (let i = 0; i < this.length; i++) {
       if (this.starts[i] !== base + i || this.ends[i] !== base + i + 1) return;
     }

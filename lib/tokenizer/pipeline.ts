@@ -11,11 +11,9 @@ import { prepend, type Normalizer } from "./normalizers.js";
 import { splitEach, type Pieces, type PreTokenizer } from "./pre-tokenizers.js";
 import { runNow, type Steps } from "./time-slices.js";
 import type { TokenSink } from "./token-sink.js";
+import { propertiesOf, WHITESPACE } from "./unicode.js";
 import { hashUnits } from "./vocabulary.js";
 import { ScanState, type WordScanner } from "./word-scanners.js";
-
-/** Units of source taken into work at once. */
-const CHUNK = 8192;
 
 /** One step of pre-tokenization: a split, or a space put before every piece that has none. */
 export type PreTokenization = PreTokenizer | "add-prefix-space";
@@ -35,6 +33,9 @@ export interface PipelineParts {
 
 const SPACE = 0x20;
 
+/** Buffers that a long word has made larger are not kept. */
+const LARGEST_SPARE = 1 << 16;
+
 export class Pipeline {
   private readonly raw: AddedTokenMatcher;
   private readonly normalized: AddedTokenMatcher;
@@ -45,7 +46,11 @@ export class Pipeline {
   /** Buffers of texts done, to be used again: a text in work has its own. */
   private readonly spare: AlignedText[] = [];
 
-  constructor(private readonly parts: PipelineParts) {
+  /** `chunk`: units of source taken into work at once. Results do not depend on it. */
+  constructor(
+    private readonly parts: PipelineParts,
+    private readonly chunk = 8192,
+  ) {
     const { addedTokens, normalizer } = parts;
     // Without a normalizer both kinds match the same text, but in two passes: the raw kind goes first.
     this.raw = new AddedTokenMatcher(
@@ -97,7 +102,7 @@ export class Pipeline {
   /** Normalizes and scans text as it comes. */
   private *stream(source: string, from: number, to: number, sink: TokenSink): Steps<void> {
     const { streamingNormalizer, addPrefixSpace } = this.parts;
-    const buffer = this.spare.pop() ?? new AlignedText(CHUNK);
+    const buffer = this.spare.pop() ?? new AlignedText(this.chunk);
     buffer.reset(from);
     const state = new ScanState();
     if (addPrefixSpace && source.charCodeAt(from) !== SPACE) pushPrefixSpace(source, from, to, buffer);
@@ -107,15 +112,15 @@ export class Pipeline {
       else buffer.appendSource(source, at, end);
       at = end;
       yield* this.scan(buffer, state, at === to, sink);
-      buffer.discard(state.cursor);
+      buffer.discard(state.cursor, at);
       state.discarded();
       yield;
     }
-    if (this.spare.length < 4 && buffer.units.length <= CHUNK * 8) this.spare.push(buffer);
+    if (this.spare.length < 4 && buffer.units.length <= LARGEST_SPARE) this.spare.push(buffer);
   }
 
   private chunkEnd(source: string, from: number, to: number): number {
-    let end = from + CHUNK;
+    let end = from + this.chunk;
     if (end >= to) return to;
     const { streamingNormalizer } = this.parts;
     if (streamingNormalizer) {
@@ -215,10 +220,11 @@ function normalizedContent(token: AddedToken, normalizer: Normalizer | undefined
 
 /**
  * Whether a token is found as well in text that lacks the spaces around CJK ideographs, which the streaming normalizer
- * leaves out: none in the token, and none asked for beside it.
+ * leaves out: it has none itself, and does not look at what is beside it.
  */
 function isWithoutSpaces({ content, singleWord, lstrip, rstrip }: AddedToken): boolean {
-  return !singleWord && !lstrip && !rstrip && !Array.from(content).some((c) => isCjk(c.codePointAt(0)!));
+  const isSpaced = (c: number): boolean => isCjk(c) || (propertiesOf(c) & WHITESPACE) !== 0;
+  return !singleWord && !lstrip && !rstrip && !Array.from(content, (c) => c.codePointAt(0)!).some(isSpaced);
 }
 
 /** A space in the place of the first code point. */

@@ -67,6 +67,14 @@ const BLOCKS: readonly (readonly [number, number])[] = [
   [0x16000, 0x18fff], [0x1b000, 0x1d7ff], [0x1e000, 0x1ffff], [0x20000, 0x3ffff], [0xe0000, 0xe01ff], [0, 0x10ffff],
 ];
 
+/** Letters, marks that are stripped and marks that are kept, of several classes, decomposed or not, and what is cleaned. */
+// prettier-ignore
+const MARKS = [
+  "a", "\u00e9", "\u1e69", "\u0301", "\u0323", "\u0327", "\u0345", "\u0344", "\u1b44", "\u093c", "\u094d",
+  "\u0353", "\u08e1", "\u302e", "\u0f73", "\u{1d165}", "\u{1d15e}", "\u{1d16d}", "\u{1e8d0}", "\u{11133}",
+  "\u0b94", "\u0bd7", "\u0dca", "\u1112", "\u1161", "\ud55c", "\u200d", "\ufffd", "\ud800", "\udc00", "\0", " ",
+];
+
 /** Makes texts of all kinds; the same seed makes the same texts. */
 export class TextMaker {
   private readonly random: () => number;
@@ -89,13 +97,14 @@ export class TextMaker {
 
   /** Next text: half of them real English, the others of every other kind. */
   next(): string {
-    const kind = this.below(20);
+    const kind = this.below(21);
     if (kind < 10) return this.realText();
     if (kind < 12) return this.pick(SENTENCES);
     if (kind < 15) return this.mutated(this.pick(SENTENCES));
     if (kind < 16) return this.mutated(this.realText());
     if (kind < 18) return this.randomUnicode();
-    return kind < 19 ? this.vocabularyWords() : this.longWord();
+    if (kind < 19) return this.vocabularyWords();
+    return kind < 20 ? this.longWord() : this.marks();
   }
 
   private realText(): string {
@@ -131,6 +140,13 @@ export class TextMaker {
     let text = "";
     for (let n = 1 + this.below(12); n > 0; n--)
       text += this.pick(this.words) + this.pick([" ", "", " ", "-", "  "]);
+    return text;
+  }
+
+  /** Marks of many kinds on few letters, with what goes without a trace between them. */
+  private marks(): string {
+    let text = "";
+    for (let n = 2 + this.below(10); n > 0; n--) text += this.pick(MARKS);
     return text;
   }
 

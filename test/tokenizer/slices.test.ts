@@ -5,10 +5,10 @@ import { JsonObject, parseJsonInSteps, type Json } from "../../lib/tokenizer/jso
 import { loadTokenizerJson } from "../../lib/tokenizer/load-json.js";
 import { Pipeline } from "../../lib/tokenizer/pipeline.js";
 import { runInSlices, runNow } from "../../lib/tokenizer/time-slices.js";
-import { TokenSink } from "../../lib/tokenizer/token-sink.js";
+import { TOKEN_END, TOKEN_ID, TOKEN_START, TOKEN_WORD, TokenSink } from "../../lib/tokenizer/token-sink.js";
 import { NO_CONFIG } from "../../lib/tokenizer/tokenizer-parts.js";
 import { Tokenizer } from "../../lib/tokenizer/index.js";
-import { englishText, fixture, randomNumbers, SENTENCES } from "./corpus.js";
+import { englishText, fixture, randomNumbers, SENTENCES, TextMaker } from "./corpus.js";
 import { bothFrom, compareTexts } from "./reference.js";
 
 const bert = JSON.parse(fixture("bert.json"));
@@ -61,6 +61,17 @@ function longTexts(length: number): [string, string][] {
   ];
 }
 
+/** Ids, offsets and words of a text. */
+function tokensOf(pipeline: Pipeline, text: string): number[] {
+  const sink = new TokenSink();
+  runNow(pipeline.encode(text, sink));
+  const sequence = sink.finish(text);
+  const fields = [TOKEN_ID, TOKEN_START, TOKEN_END, TOKEN_WORD];
+  return Array.from({ length: sequence.length }, (_, i) =>
+    fields.map((field) => sequence.get(i, field)),
+  ).flat();
+}
+
 describe.each([
   ["BERT", bert],
   ["GPT-2", gpt2],
@@ -76,6 +87,18 @@ describe.each([
       longTexts(40_000).map(([, text]) => text),
     );
   }, 120_000);
+
+  it("are tokenized the same in chunks of any size", async () => {
+    const parts = await runInSlices(loadTokenizerJson(Buffer.from(JSON.stringify(definition)), NO_CONFIG));
+    const whole = new Pipeline(parts.pipeline);
+    const maker = new TextMaker(11, english.slice(0, 100_000), Object.keys(bert.model.vocab));
+    for (const chunk of [1, 2, 3, 7]) {
+      const pipeline = new Pipeline(parts.pipeline, chunk);
+      for (const text of [...SENTENCES, ...Array.from({ length: 400 }, () => maker.next())]) {
+        expect(tokensOf(pipeline, text), JSON.stringify(text)).toEqual(tokensOf(whole, text));
+      }
+    }
+  });
 
   it("are tokenized in short steps", async () => {
     const parts = await runInSlices(loadTokenizerJson(Buffer.from(JSON.stringify(definition)), NO_CONFIG));
