@@ -177,6 +177,17 @@ export function rows(table: ReferenceTensor, indices: ArrayLike<number>): Float6
   return out;
 }
 
+/** The parts, one after another. */
+export function concatenate(parts: readonly ArrayLike<number>[]): Float64Array {
+  const all = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 export function add(a: Float64Array, b: Float64Array): Float64Array {
   return a.map((value, i) => value + b[i]!);
 }

@@ -67,11 +67,13 @@ export function gpt2Greedy(
   prompt: ArrayLike<number>,
   count: number,
 ): { ids: number[]; margins: number[] } {
-  const V = (weights.get("output.weight") ?? need(weights, "token_embd.weight")).shape[1]!;
+  const head = weights.get("output.weight") ?? need(weights, "token_embd.weight");
+  const V = head.shape[1]!;
   const sequence = Array.from(prompt);
   const margins: number[] = [];
   for (let step = 0; step < count; step++) {
-    const logits = gpt2Logits(weights, config, sequence).subarray(-V);
+    const last = gpt2Hidden(weights, config, sequence).subarray(-config.H);
+    const logits = product(head, undefined, last);
     const order = range(V).sort((a, b) => logits[b]! - logits[a]!);
     margins.push(logits[order[0]!]! - logits[order[1]!]!);
     sequence.push(order[0]!);
