@@ -33,13 +33,15 @@ class GenerateJob final : public DecodeJob {
     bool receive(const float* logits, int64_t, const ModelSize& size) override {
         if (result_.tokens.empty()) first_ = Clock::now();
         if (request_.max_tokens == 0) return finish(FinishReason::Length);
+        // Prompt and continuation together fill the context at most: beyond it there are no positions.
+        if (static_cast<int64_t>(tokens_.size()) >= size.context) return finish(FinishReason::Context);
         const int32_t id = sampler_.sample(logits, size.vocabulary);
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
         emit(id, logits, size);
         if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
             return finish(FinishReason::Length);
-        if (static_cast<int64_t>(tokens_.size()) == size.context) return finish(FinishReason::Context);
+        if (static_cast<int64_t>(tokens_.size()) >= size.context) return finish(FinishReason::Context);
         return false;
     }
 

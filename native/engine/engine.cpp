@@ -67,6 +67,8 @@ void Engine::run() {
     weights_.reset();
     fused_.reset();
     device_.reset();
+    for (auto* bytes : {&memory_.mapped, &memory_.weights, &memory_.activations, &memory_.kv_cache})
+        *bytes = 0;
     events_.exited();
 }
 

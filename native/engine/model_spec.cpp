@@ -19,6 +19,15 @@ double ModelSpec::number(const std::string& key) const {
     return found->second;
 }
 
+double ModelSpec::non_negative(const std::string& key) const {
+    const double value = number(key);
+    if (value >= 0.0) return value;
+    throw Error(ErrorCode::ModelFileInvalid, "Expected a number of at least 0 for the hyper-parameter " +
+                                                 key + " but received " + std::to_string(value))
+        .with("field", key)
+        .with("value", value);
+}
+
 int64_t ModelSpec::integer(const std::string& key, int64_t low, int64_t high) const {
     const double value = number(key);
     if (value != std::floor(value) || value < static_cast<double>(low) || value > static_cast<double>(high)) {

@@ -27,6 +27,8 @@ struct ModelSpec {
     int64_t integer(const std::string& key, int64_t low, int64_t high) const;
     // Any finite number.
     double number(const std::string& key) const;
+    // A finite number of at least zero.
+    double non_negative(const std::string& key) const;
     bool flag(const std::string& key) const { return number(key) != 0.0; }
     const std::string& string(const std::string& key) const;
 };

@@ -25,7 +25,7 @@ BertParameters read_parameters(const ModelSpec& spec) {
     p.size = read_size(spec);
     p.size.segments = spec.integer("segmentCount", 0, 1024);
     p.feed_forward = spec.integer("feedForwardLength", 1, 16'000'000);
-    p.epsilon = static_cast<float>(spec.number("layerNormEpsilon"));
+    p.epsilon = static_cast<float>(spec.non_negative("layerNormEpsilon"));
     p.activation = activation_from_name(spec.string("activation"));
     return p;
 }

@@ -27,7 +27,7 @@ Gpt2Parameters read_parameters(const ModelSpec& spec) {
     Gpt2Parameters p;
     p.size = read_size(spec);
     p.feed_forward = spec.integer("feedForwardLength", 1, 16'000'000);
-    p.epsilon = static_cast<float>(spec.number("layerNormEpsilon"));
+    p.epsilon = static_cast<float>(spec.non_negative("layerNormEpsilon"));
     p.activation = activation_from_name(spec.string("activation"));
     p.scale_attention = spec.flag("scaleAttention");
     p.scale_by_inverse_layer = spec.flag("scaleAttentionByInverseLayer");
