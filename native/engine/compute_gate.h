@@ -27,7 +27,8 @@ class ComputeGate {
     };
 
     static ComputeGate& instance() {
-        static ComputeGate gate;
+        // Never destroyed: process.exit() runs destructors while engine threads still come and go.
+        static ComputeGate& gate = *new ComputeGate;
         return gate;
     }
 

@@ -51,7 +51,8 @@ const Kernels& choose() {
 }  // namespace
 
 std::vector<const Kernels*> available_kernels() {
-    static const std::vector<const Kernels*> found = detect();
+    // Never destroyed: process.exit() runs destructors while engine threads may still ask.
+    static const std::vector<const Kernels*>& found = *new std::vector<const Kernels*>(detect());
     return found;
 }
 
