@@ -62,6 +62,7 @@ class GenerateJob final : public DecodeJob {
         result_.queued_ms = milliseconds(created_, started_);
         result_.prompt_ms = milliseconds(started_, first_);
         result_.decode_ms = milliseconds(first_, Clock::now());
+        cache.reset();  // who asks for the memory in use after the outcome finds it given back
         completion_.finish(std::move(result_));
         return true;
     }
@@ -92,6 +93,7 @@ class LogitsJob final : public DecodeJob {
     bool receive(const float* logits, int64_t rows, const ModelSize& size) override {
         result_.logits.insert(result_.logits.end(), logits, logits + rows * size.vocabulary);
         if (pending() > 0) return false;
+        cache.reset();
         completion_.finish(std::move(result_));
         return true;
     }

@@ -13,14 +13,13 @@ constexpr size_t most_active = 64;  // sequences that share a step; the rest wai
 }  // namespace
 
 DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused,
-                                 int64_t token_budget)
-    : model_(model), device_(device), runner_(device), fused_(fused), token_budget_(token_budget) {}
-
-uint64_t DecodeScheduler::kv_bytes() const {
-    uint64_t bytes = 0;
-    for (const auto& job : active_) bytes += job->cache->bytes();
-    return bytes;
-}
+                                 int64_t token_budget, std::atomic<uint64_t>& kv_bytes)
+    : model_(model),
+      device_(device),
+      runner_(device),
+      fused_(fused),
+      token_budget_(token_budget),
+      kv_bytes_(kv_bytes) {}
 
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -61,7 +60,7 @@ void DecodeScheduler::admit() {
         waiting_.pop_front();
         try {
             require_memory(bytes, "The KV cache");
-            job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions);
+            job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions, kv_bytes_);
             job->started();
             active_.push_back(job);
         } catch (...) {

@@ -2,6 +2,7 @@
 // sequences bring one token, prompts a piece of themselves. Results do not depend on who else is there.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -85,7 +86,9 @@ std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSiz
 
 class DecodeScheduler {
  public:
-    DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget);
+    // The bytes of all KV caches count in `kv_bytes`.
+    DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget,
+                    std::atomic<uint64_t>& kv_bytes);
 
     void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
     bool idle() const { return waiting_.empty() && active_.empty(); }
@@ -93,7 +96,6 @@ class DecodeScheduler {
     void step(const std::function<bool()>& stopping);
 
     GraphRunner& runner() { return runner_; }
-    uint64_t kv_bytes() const;
 
  private:
     struct Turn {
@@ -112,6 +114,7 @@ class DecodeScheduler {
     GraphRunner runner_;
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
+    std::atomic<uint64_t>& kv_bytes_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
 };

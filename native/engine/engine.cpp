@@ -93,7 +93,7 @@ void Engine::load() {
         heads_ = model.heads();
     } else {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
-        decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), budget);
+        decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), budget, memory_.kv_cache);
         size_ = model.size();
     }
     device_id_ = device_->id();
@@ -163,7 +163,6 @@ void Engine::publish_memory() {
     const GraphRunner& runner = encode_ ? encode_->runner() : decode_->runner();
     memory_.activations = runner.activation_bytes() + (fused_ ? fused_->scratch_bytes() : 0);
     memory_.weights = weights_->copied_bytes() + (fused_ ? fused_->packed_bytes() : 0);
-    memory_.kv_cache = decode_ ? decode_->kv_bytes() : 0;
 }
 
 void Engine::release_activations() {

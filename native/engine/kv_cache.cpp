@@ -6,8 +6,9 @@
 
 namespace ggml_transformers {
 
-KvCache::KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions)
-    : capacity_(padded(positions)) {
+KvCache::KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions,
+                 std::atomic<uint64_t>& in_use)
+    : capacity_(padded(positions)), in_use_(in_use) {
     ggml_init_params parameters{};
     parameters.mem_size = static_cast<size_t>(2 * layers + 1) * ggml_tensor_overhead();
     parameters.no_alloc = true;
@@ -26,6 +27,9 @@ KvCache::KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positio
     }
     // Masked positions are multiplied by zero: they must be finite.
     ggml_backend_buffer_clear(buffer_.get(), 0);
+    in_use_ += bytes();
 }
+
+KvCache::~KvCache() { in_use_ -= bytes(); }
 
 }  // namespace ggml_transformers

@@ -1,6 +1,7 @@
 // Keys and values of one sequence, for every layer.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
 
@@ -16,8 +17,12 @@ constexpr int64_t kv_padding = 32;
 
 class KvCache {
  public:
-    // Holds `positions` tokens, rounded up to the padding. Throws Error(OutOfMemory).
-    KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions);
+    // Holds `positions` tokens, rounded up to the padding. Its bytes count in `in_use` as long as it lives.
+    // Throws Error(OutOfMemory).
+    KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions, std::atomic<uint64_t>& in_use);
+    ~KvCache();
+    KvCache(const KvCache&) = delete;
+    KvCache& operator=(const KvCache&) = delete;
 
     ggml_tensor* keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)]; }      // [H, capacity]
     ggml_tensor* values(int64_t layer) const { return values_[static_cast<size_t>(layer)]; }  // [capacity, H]
@@ -33,6 +38,7 @@ class KvCache {
 
  private:
     int64_t capacity_;
+    std::atomic<uint64_t>& in_use_;
     ContextPtr context_;
     BufferPtr buffer_;
     std::vector<ggml_tensor*> keys_;

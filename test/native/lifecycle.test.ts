@@ -260,8 +260,8 @@ describe("memory", () => {
     };
     for (let i = 0; i < 20; i++) await round();
     const before = process.memoryUsage().rss;
-    for (let i = 0; i < 60; i++) await round();
-    // A leak of one model's weights each time would be 60 MB and more.
-    expect(process.memoryUsage().rss - before).toBeLessThan(40e6);
+    for (let i = 0; i < 180; i++) await round();
+    // A leak of one model's weights each time would be 180 MB and more; garbage comes and goes by some tens.
+    expect(process.memoryUsage().rss - before).toBeLessThan(120e6);
   });
 });
