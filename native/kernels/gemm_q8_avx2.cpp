@@ -1,8 +1,8 @@
-// Q8_0 weights times 8-bit activations with vpmaddwd: tiles of 3 rows and 16 columns.
+// Q8_0 weights times 8-bit activations with vpmaddwd: tiles of 4 rows and 16 columns.
 //
-// Weights are taken as they are stored, four biased bytes of a column to a lane: even and odd bytes widen to
-// 16 bits with one instruction each, and multiply the activations of the same positions. Nothing can
-// overflow.
+// Biased weights times activations do not fit the 16 bits of vpmaddubsw, so both are widened to 16 bits. Four
+// bytes of a column share a lane: the even and the odd two widen with one instruction each, and vpmaddwd
+// multiplies them with the activations of the same positions. Nothing can overflow.
 #include <string.h>
 
 #include "kernels/epilogue.h"
@@ -14,22 +14,22 @@ namespace ggml_transformers::avx2 {
 
 namespace {
 
-constexpr int64_t rows_together = 3;
-constexpr int64_t blocks_together = 32;
+constexpr int64_t rows_together = 4;
+constexpr int64_t blocks_together = 16;  // blocks of K whose activations are widened at a time
 
-// Activations of a block, widened: for each group of four, the even pair and then the odd pair, 16 bits each.
+// Activations of a block, widened: for each group of four, the even pair and then the odd pair.
 struct WideBlock {
-    int16_t pairs[8][4];
+    int16_t pairs[16][2];
 };
 
 void widen(const int8_t* q, int64_t blocks, WideBlock* out) {
+    // (0 1 2 3) becomes (0 2 1 3) in every group of four.
+    const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
     for (int64_t b = 0; b < blocks; ++b) {
         for (int64_t half = 0; half < 2; ++half) {
             const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(q + b * 32 + half * 16));
-            // (0 1 2 3) becomes (0 2 1 3) in every group of four.
-            const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
             const __m256i wide = _mm256_cvtepi8_epi16(_mm_shuffle_epi8(bytes, order));
-            _mm256_store_si256(reinterpret_cast<__m256i*>(out[b].pairs[half * 4]), wide);
+            _mm256_store_si256(reinterpret_cast<__m256i*>(out[b].pairs[half * 8]), wide);
         }
     }
 }
@@ -40,59 +40,61 @@ inline __m256i broadcast_pair(const int16_t* pair) {
     return _mm256_set1_epi32(two);
 }
 
-// Adds the products of `blocks` blocks to the totals [rows][32], for 16 columns.
+// Adds the exact dot products of a block, for 16 columns, to the totals [rows][32].
+template <int rows>
+inline void add_block(const __m256i (&dot)[rows][2], const uint8_t* halves, const float* scales,
+                      int64_t stride, float* totals) {
+    const __m256 left = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
+    const __m256 right = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves) + 1));
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) {
+        const __m256 scale = _mm256_set1_ps(scales[r * stride]);
+        float* total = totals + r * panel_columns;
+        _mm256_store_ps(total, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][0]), _mm256_mul_ps(left, scale),
+                                               _mm256_load_ps(total)));
+        _mm256_store_ps(total + 8, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][1]), _mm256_mul_ps(right, scale),
+                                                   _mm256_load_ps(total + 8)));
+    }
+}
+
+// Adds the products of `blocks` blocks, for 16 columns, to the totals [rows][32].
 template <int rows>
 void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const WideBlock* q,
-                   const float* scales, const int32_t* sums, int64_t stride, float* tile) {
+                   const float* scales, const int32_t* sums, int64_t stride, float* totals) {
     const __m256i low_byte = _mm256_set1_epi16(0xff);
     for (int64_t b = 0; b < blocks; ++b, panel += PackedQ8::block_bytes) {
         __m256i dot[rows][2];
         KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(sums[r * stride + b]);
-        KERNEL_ROLLED
+        KERNEL_UNROLL
         for (int s = 0; s < 8; ++s) {
-            const uint8_t* at = panel + s * 128 + column * 4;
-            const __m256i left = _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
-            const __m256i right = _mm256_load_si256(reinterpret_cast<const __m256i*>(at + 32));
+            const __m256i* at = reinterpret_cast<const __m256i*>(panel + s * 128 + column * 4);
+            const __m256i left = _mm256_load_si256(at);
+            const __m256i right = _mm256_load_si256(at + 1);
             const __m256i left_even = _mm256_and_si256(left, low_byte);
             const __m256i right_even = _mm256_and_si256(right, low_byte);
             const __m256i left_odd = _mm256_srli_epi16(left, 8);
             const __m256i right_odd = _mm256_srli_epi16(right, 8);
             KERNEL_UNROLL
             for (int r = 0; r < rows; ++r) {
-                const int16_t* pairs = q[r * blocks_together + b].pairs[s];
-                const __m256i even = broadcast_pair(pairs);
+                const WideBlock& block = q[r * blocks_together + b];
+                const __m256i even = broadcast_pair(block.pairs[s * 2]);
                 dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(left_even, even));
                 dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(right_even, even));
-                const __m256i odd = broadcast_pair(pairs + 2);
+                const __m256i odd = broadcast_pair(block.pairs[s * 2 + 1]);
                 dot[r][0] = _mm256_add_epi32(dot[r][0], _mm256_madd_epi16(left_odd, odd));
                 dot[r][1] = _mm256_add_epi32(dot[r][1], _mm256_madd_epi16(right_odd, odd));
+                KERNEL_IN_ORDER(dot[r][0], dot[r][1]);
             }
         }
-        const __m128i* halves = reinterpret_cast<const __m128i*>(panel + 1024 + column * 2);
-        const __m256 left = _mm256_cvtph_ps(_mm_load_si128(halves));
-        const __m256 right = _mm256_cvtph_ps(_mm_load_si128(halves + 1));
-        KERNEL_UNROLL
-        for (int r = 0; r < rows; ++r) {
-            const __m256 scale = _mm256_set1_ps(scales[r * stride + b]);
-            float* total = tile + r * panel_columns + column;
-            _mm256_store_ps(total, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][0]), _mm256_mul_ps(left, scale),
-                                                   _mm256_load_ps(total)));
-            _mm256_store_ps(total + 8,
-                            _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][1]), _mm256_mul_ps(right, scale),
-                                            _mm256_load_ps(total + 8)));
-        }
+        add_block<rows>(dot, panel + 1024 + column * 2, scales + b, stride, totals + column);
     }
 }
 
 using MultiplyTile = void (*)(const uint8_t*, int64_t, int64_t, const WideBlock*, const float*,
                               const int32_t*, int64_t, float*);
-constexpr MultiplyTile multiply_tiles[] = {
-    nullptr,
-    multiply_tile<1>,
-    multiply_tile<2>,
-    multiply_tile<3>,
-};
+constexpr MultiplyTile multiply_tiles[] = {nullptr, multiply_tile<1>, multiply_tile<2>, multiply_tile<3>,
+                                           multiply_tile<4>};
 
 }  // namespace
 
@@ -100,7 +102,7 @@ void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_beg
              int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue) {
     const int64_t k = weights.k;
     const int64_t blocks = k / quant_block;
-    alignas(64) float tile[rows_together * panel_columns];
+    alignas(64) float totals[rows_together * panel_columns];
     alignas(64) WideBlock wide[rows_together * blocks_together];
     for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
         const uint8_t* data = weights.data + panel * blocks * PackedQ8::block_bytes;
@@ -110,7 +112,7 @@ void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_beg
         int64_t tiles = (row_end - row_begin + rows_together - 1) / rows_together;
         for (int64_t row = row_begin, count; row < row_end; row += count, --tiles) {
             count = (row_end - row + tiles - 1) / tiles;
-            memset(tile, 0, sizeof(tile));
+            memset(totals, 0, sizeof(totals));
             for (int64_t b = 0; b < blocks; b += blocks_together) {
                 const int64_t some = blocks - b < blocks_together ? blocks - b : blocks_together;
                 for (int64_t r = 0; r < count; ++r)
@@ -118,10 +120,10 @@ void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_beg
                 const float* scales = rows.scales + row * blocks + b;
                 const int32_t* sums = rows.sums + row * blocks + b;
                 const uint8_t* at = data + b * PackedQ8::block_bytes;
-                multiply_tiles[count](at, 0, some, wide, scales, sums, blocks, tile);
-                multiply_tiles[count](at, 16, some, wide, scales, sums, blocks, tile);
+                multiply_tiles[count](at, 0, some, wide, scales, sums, blocks, totals);
+                multiply_tiles[count](at, 16, some, wide, scales, sums, blocks, totals);
             }
-            finish_tile<F32x16>(tile, count, row, column, columns, epilogue);
+            finish_tile<F32x16>(totals, count, row, column, columns, epilogue);
         }
     }
 }

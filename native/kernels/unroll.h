@@ -1,15 +1,20 @@
-// KERNEL_UNROLL stands before a loop over the registers of a tile: without its unrolling the tile would live
-// in memory. KERNEL_ROLLED stands before a loop that the compiler would unroll into more sums than there are
-// registers.
+// What a compiler must be told about the loops over the registers of a tile.
+//
+// KERNEL_UNROLL stands before such a loop: without its unrolling the tile would live in memory.
+// KERNEL_IN_ORDER(a, b) keeps two sums as they are at that point: GCC would otherwise rearrange a chain of
+// integer additions into a tree that needs more registers than there are, and store every product to memory.
 #pragma once
 
 #if defined(__clang__)
 #define KERNEL_UNROLL _Pragma("unroll")
-#define KERNEL_ROLLED _Pragma("nounroll")
 #elif defined(__GNUC__)
 #define KERNEL_UNROLL _Pragma("GCC unroll 16")
-#define KERNEL_ROLLED _Pragma("GCC unroll 1")
 #else
 #define KERNEL_UNROLL
-#define KERNEL_ROLLED
+#endif
+
+#if defined(__GNUC__)
+#define KERNEL_IN_ORDER(a, b) __asm__("" : "+x"(a), "+x"(b))
+#else
+#define KERNEL_IN_ORDER(a, b)
 #endif

@@ -5,6 +5,7 @@
 #include <initializer_list>
 
 #include "kernel_inputs.h"
+#include "kernels/unroll.h"
 
 #if (defined(__x86_64__) || defined(_M_X64))
 #define KERNEL_BENCH_X86 1
@@ -81,13 +82,13 @@ KERNEL_BENCH_TARGET("avx512f") void multiply_f32_avx512() {
 KERNEL_BENCH_TARGET("avx2") void multiply_int8_avx2() {
     __m256i sums[12];
     for (__m256i& sum : sums) sum = _mm256_set1_epi32(sink);
+    __m256i a = _mm256_set1_epi32(sink);
     for (int i = 0; i < peak_steps; ++i) {
-        // Were it the same every time, the product would move out of the loop.
-        const __m256i a = _mm256_set1_epi32(i);
-        __m256i b = a;
-        for (__m256i& sum : sums) {
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(sum, b));
-            b = a;
+        KERNEL_UNROLL
+        for (int j = 0; j < 12; ++j) {
+            // Were the product the same every time, it would move out of the loop.
+            KERNEL_IN_ORDER(a, sums[j]);
+            sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(a, a));
         }
     }
     for (const __m256i& sum : sums) sink = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));

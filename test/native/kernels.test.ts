@@ -1,0 +1,93 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import fs from "node:fs";
+import path from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+
+/** A line that the program prints: what it measured, and the bound that had to hold. */
+interface Check {
+  kernel: string;
+  isa: string;
+  unit: string;
+  max_error: number;
+  bound: number;
+  passed: boolean;
+}
+
+const ROOT = path.resolve(import.meta.dirname, "../..");
+const BUILD = path.join(ROOT, ".cmake", `release-${process.arch}`);
+const EVERY_ISA = ["attention", "finish_row", "gelu", "gemm_f32", "gemm_q8", "norm_row", "quantize_row"];
+
+function programPath(): string {
+  const name = process.platform === "win32" ? "kernel_check.exe" : "kernel_check";
+  const places = [BUILD, path.join(BUILD, "Release")].map((folder) => path.join(folder, name));
+  return places.find((place) => fs.existsSync(place)) ?? places[0]!;
+}
+
+/** Runs the program; its exit code tells whether every check passed, and the lines tell which did not. */
+function run(args: string[], env: NodeJS.ProcessEnv = {}) {
+  return spawnSync(programPath(), args, {
+    encoding: "utf8",
+    env: { ...process.env, GGML_TRANSFORMERS_ISA: "", ...env },
+  });
+}
+
+beforeAll(() => {
+  // Where the addon was built, so that the compilers and their flags are the addon's.
+  execFileSync("cmake", ["--build", BUILD, "--config", "Release", "--target", "kernel_check"], {
+    encoding: "utf8",
+    stdio: "pipe",
+  });
+}, 600_000);
+
+describe("the CPU kernels", () => {
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  let checks: Check[] = [];
+  let isas: string[] = [];
+
+  beforeAll(() => {
+    const { status, stdout, stderr } = run(["--seed", String(seed)]);
+    expect(stderr).toBe("");
+    checks = stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Check);
+    isas = [...new Set(checks.map(({ isa }) => isa))];
+    expect(status, stdout).toBe(checks.every(({ passed }) => passed) ? 0 : 1);
+  }, 300_000);
+
+  test(`keep their bounds (seed ${seed})`, () => {
+    expect(checks.filter(({ passed, max_error, bound }) => !passed || !(max_error <= bound))).toEqual([]);
+  });
+
+  test("are all checked, in every instruction set of this processor", () => {
+    expect(isas).toContain("scalar");
+    for (const isa of isas) {
+      const kernels = new Set(checks.filter((check) => check.isa === isa).map(({ kernel }) => kernel));
+      for (const kernel of EVERY_ISA) expect(kernels, isa).toContain(kernel);
+    }
+  });
+
+  test.skipIf(process.arch !== "x64")("include AVX2, without which nothing loads on x64", () => {
+    expect(isas).toContain("AVX2");
+  });
+
+  test("can be forced by name, in any case", () => {
+    for (const isa of isas) {
+      for (const name of [isa, isa.toLowerCase(), isa.toUpperCase()]) {
+        expect(run(["--chosen"], { GGML_TRANSFORMERS_ISA: name }).stdout.trim()).toBe(isa);
+      }
+    }
+  });
+
+  test("are the best ones unless forced", () => {
+    const best = run(["--chosen"]).stdout.trim();
+    expect(checks.find(({ kernel }) => kernel === "dispatch")?.isa).toBe(best);
+    if (isas.length > 1) expect(best).not.toBe("scalar");
+  });
+
+  test("refuse an unknown name, and say which there are", () => {
+    const { status, stderr } = run(["--chosen"], { GGML_TRANSFORMERS_ISA: "AVX3" });
+    expect(status).toBe(1);
+    for (const part of ["UNSUPPORTED", "AVX3", ...isas]) expect(stderr).toContain(part);
+  });
+});
