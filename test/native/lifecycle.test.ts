@@ -236,14 +236,23 @@ describe("memory", () => {
     const idle = model.memory();
     expect(idle.mapped + idle.weights).toBeGreaterThanOrEqual(weightBytes * 0.5);
     expect(idle.kvCache).toBe(0);
-    let during = model.memory();
-    const request = generateRequest(prompt.subarray(0, 20), 60);
-    await model.generate(request, () => (during = model.memory())).promise;
+    // Tokens are told after the fact: a short request may be over by then, so several are watched as they run.
+    const most = { kvCache: 0, activations: 0 };
+    let running = true;
+    const requests = Array.from({ length: 8 }, () => generateRequest(prompt.subarray(0, 20), 60));
+    const work = Promise.all(requests.map((request) => model.generate(request).promise));
+    void work.finally(() => (running = false));
+    while (running) {
+      const now = model.memory();
+      most.kvCache = Math.max(most.kvCache, now.kvCache);
+      most.activations = Math.max(most.activations, now.activations);
+      await new Promise(setImmediate);
+    }
+    await work;
     // Keys and values of 4 blocks, 80 positions and more, 128 wide, as F32 or F16.
-    expect(during.kvCache).toBeGreaterThanOrEqual(2 * 4 * 80 * 128 * 2);
-    expect(during.activations).toBeGreaterThan(0);
-    await generate(model, [1], 1);
-    expect(model.memory().kvCache).toBeLessThan(during.kvCache);
+    expect(most.kvCache).toBeGreaterThanOrEqual(2 * 4 * 80 * 128 * 2);
+    expect(most.activations).toBeGreaterThan(0);
+    expect(model.memory().kvCache).toBe(0);
     await model.dispose();
   });
 
