@@ -51,15 +51,18 @@ struct Peaks {
 
 #ifdef KERNEL_BENCH_X86
 constexpr int peak_steps = 1000;
+constexpr int peak_sums = 10;  // enough to hide the latency, few enough for the registers
 volatile int sink;
 
 KERNEL_BENCH_TARGET("avx512f,avx512vnni") void multiply_int8_avx512() {
-    __m512i sums[12];
+    __m512i sums[peak_sums];
+    KERNEL_UNROLL
     for (__m512i& sum : sums) sum = _mm512_set1_epi32(sink);
     const __m512i a = _mm512_set1_epi8(static_cast<char>(sink));
-    for (int i = 0; i < peak_steps; ++i)
-        for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, a);
+    for (int i = 0; i < peak_steps; ++i) KERNEL_UNROLL
+    for (__m512i& sum : sums) sum = _mm512_dpbusd_epi32(sum, a, a);
     int lanes[16];
+    KERNEL_UNROLL
     for (const __m512i& sum : sums) {
         _mm512_storeu_si512(lanes, sum);
         sink = lanes[0];
@@ -67,12 +70,14 @@ KERNEL_BENCH_TARGET("avx512f,avx512vnni") void multiply_int8_avx512() {
 }
 
 KERNEL_BENCH_TARGET("avx512f") void multiply_f32_avx512() {
-    __m512 sums[12];
+    __m512 sums[peak_sums];
+    KERNEL_UNROLL
     for (__m512& sum : sums) sum = _mm512_set1_ps(static_cast<float>(sink));
     const __m512 a = _mm512_set1_ps(static_cast<float>(sink));
-    for (int i = 0; i < peak_steps; ++i)
-        for (__m512& sum : sums) sum = _mm512_fmadd_ps(a, a, sum);
+    for (int i = 0; i < peak_steps; ++i) KERNEL_UNROLL
+    for (__m512& sum : sums) sum = _mm512_fmadd_ps(a, a, sum);
     float lanes[16];
+    KERNEL_UNROLL
     for (const __m512& sum : sums) {
         _mm512_storeu_ps(lanes, sum);
         sink = static_cast<int>(lanes[0]);
@@ -80,32 +85,36 @@ KERNEL_BENCH_TARGET("avx512f") void multiply_f32_avx512() {
 }
 
 KERNEL_BENCH_TARGET("avx2") void multiply_int8_avx2() {
-    __m256i sums[12];
+    __m256i sums[peak_sums];
+    KERNEL_UNROLL
     for (__m256i& sum : sums) sum = _mm256_set1_epi32(sink);
     __m256i a = _mm256_set1_epi32(sink);
     for (int i = 0; i < peak_steps; ++i) {
         KERNEL_UNROLL
-        for (int j = 0; j < 12; ++j) {
+        for (int j = 0; j < peak_sums; ++j) {
             // Were the product the same every time, it would move out of the loop.
             KERNEL_IN_ORDER(a, sums[j]);
             sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(a, a));
         }
     }
+    KERNEL_UNROLL
     for (const __m256i& sum : sums) sink = _mm_cvtsi128_si32(_mm256_castsi256_si128(sum));
 }
 
 KERNEL_BENCH_TARGET("avx2,fma") void multiply_f32_avx2() {
-    __m256 sums[12];
+    __m256 sums[peak_sums];
+    KERNEL_UNROLL
     for (__m256& sum : sums) sum = _mm256_set1_ps(static_cast<float>(sink));
     const __m256 a = _mm256_set1_ps(static_cast<float>(sink));
-    for (int i = 0; i < peak_steps; ++i)
-        for (__m256& sum : sums) sum = _mm256_fmadd_ps(a, a, sum);
+    for (int i = 0; i < peak_steps; ++i) KERNEL_UNROLL
+    for (__m256& sum : sums) sum = _mm256_fmadd_ps(a, a, sum);
+    KERNEL_UNROLL
     for (const __m256& sum : sums) sink = static_cast<int>(_mm_cvtss_f32(_mm256_castps256_ps128(sum)));
 }
 
 Peaks measure_peaks(const std::string& isa) {
     const auto rate = [](void (*work)(), double operations) {
-        return 12.0 * peak_steps * operations / shortest_seconds(work) / 1e9;
+        return peak_sums * peak_steps * operations / shortest_seconds(work) / 1e9;
     };
     if (isa == "AVX512-VNNI") return {rate(multiply_int8_avx512, 128), rate(multiply_f32_avx512, 32)};
     if (isa == "AVX2") return {rate(multiply_int8_avx2, 32), rate(multiply_f32_avx2, 16)};

@@ -1,0 +1,133 @@
+// Attention against the softmax in double precision, whole and cut, and what it must not look at.
+#include <algorithm>
+#include <limits>
+
+#include "kernel_checks.h"
+
+namespace kernel_check {
+
+namespace {
+
+struct AttentionShape {
+    int64_t head, rows, visible;
+    bool causal;
+
+    int64_t seen_by(int64_t row) const { return visible + (causal ? row : 0); }
+    int64_t positions() const { return seen_by(rows - 1); }
+};
+
+std::vector<float> attend(const Kernels& kernels, AttentionInputs& inputs, const AttentionShape& shape,
+                          int64_t row_begin, int64_t row_end, bool in_place) {
+    const int64_t stride = shape.head;
+    std::vector<float> out = inputs.q;
+    AttentionTask task;
+    task.q = (in_place ? out.data() : inputs.q.data()) + row_begin * stride;
+    task.q_stride = stride;
+    task.keys = inputs.packed.data();
+    task.v = inputs.v.data();
+    task.v_stride = shape.head;
+    task.head = shape.head;
+    task.rows = row_end - row_begin;
+    task.visible = shape.seen_by(row_begin);
+    task.causal = shape.causal;
+    task.scale = 1.0f / std::sqrt(static_cast<float>(shape.head));
+    task.out = out.data() + row_begin * stride;
+    task.out_stride = stride;
+    task.scratch = inputs.scratch.data();
+    kernels.attention(task);
+    return std::vector<float>(out.begin() + row_begin * stride, out.begin() + row_end * stride);
+}
+
+// The largest error of an output, relative to the magnitude the scores went through.
+double attention_error(const AttentionInputs& inputs, const AttentionShape& shape,
+                       const std::vector<float>& got) {
+    const int64_t head = shape.head;
+    const double scale = 1.0 / std::sqrt(static_cast<double>(head));
+    double largest = 0.0;
+    for (int64_t row = 0; row < shape.rows; ++row) {
+        std::vector<double> weights(static_cast<size_t>(shape.seen_by(row)));
+        double most = -1e300, total = 0.0, magnitude = 1.0;
+        for (size_t i = 0; i < weights.size(); ++i) {
+            double size = 0.0;
+            for (int64_t d = 0; d < head; ++d) {
+                const double term = static_cast<double>(inputs.q[static_cast<size_t>(row * head + d)]) *
+                                    inputs.keys[i * static_cast<size_t>(head) + static_cast<size_t>(d)] *
+                                    scale;
+                weights[i] += term;
+                size += std::fabs(term);
+            }
+            most = std::max(most, weights[i]);
+            magnitude = std::max(magnitude, size);
+        }
+        for (double& weight : weights) total += weight = std::exp(weight - most);
+        for (int64_t d = 0; d < head; ++d) {
+            double sum = 0.0;
+            for (size_t i = 0; i < weights.size(); ++i)
+                sum += weights[i] / total * inputs.v[i * static_cast<size_t>(head) + static_cast<size_t>(d)];
+            const double error = std::fabs(got[static_cast<size_t>(row * head + d)] - sum);
+            largest = worse(largest, error / magnitude);
+        }
+    }
+    return largest;
+}
+
+std::vector<AttentionShape> attention_shapes(Random& random) {
+    std::vector<AttentionShape> all = {
+        {64, 13, 600, false}, {64, 1, 1, true}, {32, 6, 16, false}, {64, 12, 1, true}};
+    for (const int64_t head : {16, 32, 48, 64, 80, 96, 112, 128})
+        for (int64_t rows = 1; rows <= 13; rows += head == 64 ? 1 : 3)
+            all.push_back({head, rows, random.whole(1, 600), random.whole(0, 1) == 1});
+    return all;
+}
+
+}  // namespace
+
+void check_attention(Random& random) {
+    double reference_error = 0.0;
+    std::vector<int64_t> differing(available_kernels().size()), dependent(differing), leaking(differing);
+    for (const AttentionShape& shape : attention_shapes(random)) {
+        AttentionInputs inputs(random, shape.head, shape.rows, shape.positions());
+        const std::vector<float> expected =
+            attend(*find_kernels("scalar"), inputs, shape, 0, shape.rows, false);
+        reference_error = worse(reference_error, attention_error(inputs, shape, expected));
+        for (size_t i = 0; i < differing.size(); ++i) {
+            const Kernels& kernels = *available_kernels()[i];
+            differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, false), expected);
+            differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, true), expected);
+            std::vector<float> pieces;
+            for (int64_t row = 0; row < shape.rows;) {
+                const int64_t end = row + random.whole(1, shape.rows - row);
+                const std::vector<float> some = attend(kernels, inputs, shape, row, end, false);
+                pieces.insert(pieces.end(), some.begin(), some.end());
+                row = end;
+            }
+            dependent[i] += different(pieces, expected);
+        }
+        if (!shape.causal || shape.rows == 1) continue;
+
+        // What only later rows see must leave the first row alone, even when it is not finite.
+        for (int64_t position = shape.visible; position < shape.positions(); ++position) {
+            for (int64_t d = 0; d < shape.head; ++d) {
+                const auto at = static_cast<size_t>(position * shape.head + d);
+                inputs.v[at] = std::numeric_limits<float>::quiet_NaN();
+                inputs.packed.data()[(position / 16 * shape.head + d) * 16 + position % 16] =
+                    std::numeric_limits<float>::infinity();
+            }
+        }
+        const std::vector<float> first(expected.begin(), expected.begin() + shape.head);
+        for (size_t i = 0; i < leaking.size(); ++i) {
+            std::vector<float> got = attend(*available_kernels()[i], inputs, shape, 0, shape.rows, false);
+            got.resize(first.size());
+            leaking[i] += different(got, first);
+        }
+    }
+    report("attention", "scalar", "relative to the scores' terms", reference_error, 6e-7);
+    for (size_t i = 0; i < differing.size(); ++i) {
+        const char* isa = available_kernels()[i]->isa;
+        report("attention", isa, "values that differ", static_cast<double>(differing[i]), 0);
+        report("attention cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
+        report("attention mask", isa, "values that differ", static_cast<double>(leaking[i]), 0);
+    }
+}
+
+}  // namespace kernel_check

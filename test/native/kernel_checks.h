@@ -1,0 +1,40 @@
+// What the checks of the kernels share: how they report, compare and count errors.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kernel_inputs.h"
+#include "kernels/kernels.h"
+
+namespace kernel_check {
+
+// Prints one line of JSON: the largest error, in the given unit, and the bound it must keep.
+void report(const std::string& kernel, const std::string& isa, const char* unit, double max_error,
+            double bound);
+
+// Whether every report so far kept its bound.
+bool all_passed();
+
+// How many values differ in any bit; NaN equals NaN whatever its payload.
+int64_t different(const std::vector<float>& a, const std::vector<float>& b);
+
+// The larger of two errors, in which NaN is largest.
+double worse(double a, double b);
+
+// An activation in double precision, and all of them.
+double exact_activation(FusedActivation activation, double x);
+constexpr FusedActivation activations[] = {FusedActivation::None,     FusedActivation::Gelu,
+                                           FusedActivation::GeluTanh, FusedActivation::Relu,
+                                           FusedActivation::Silu,     FusedActivation::Tanh};
+
+// Each prints its reports.
+void check_elementary();
+void check_finish_row(Random& random);
+void check_quantize_row(Random& random);
+void check_norm_row(Random& random);
+void check_gemm_q8(Random& random);
+void check_gemm_f32(Random& random);
+void check_attention(Random& random);
+
+}  // namespace kernel_check
