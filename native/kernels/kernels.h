@@ -78,7 +78,8 @@ struct AttentionTask {
     float* scratch = nullptr;  // attention_scratch(positions) floats, 64-byte aligned
 };
 
-// Rows a kernel handles together; tasks are cut at multiples of it for speed, not for correctness.
+// Rows of a tile of attention and of gemm_f32; those of gemm_q8 are 4. Work is cut at multiples of 12 for
+// speed, not for correctness.
 constexpr int64_t row_tile = 6;
 
 // Floats of scratch an attention task over that many positions needs.
@@ -89,8 +90,9 @@ constexpr int64_t attention_scratch(int64_t positions) {
 struct Kernels {
     const char* isa;  // "scalar", "AVX2", "AVX512-VNNI", ...
 
-    // Quantizes row x [K]: round to nearest even of x / scale, scale = max |x| / 127 of the block (0 for a
-    // zero block).
+    // Quantizes row x [K]: scale = max |x| / 127 of the block; q = x * (127 / max |x|), rounded to nearest
+    // even. A block below 1e-30 counts as zero. What is not finite makes the scale so, and with it all its
+    // products.
     void (*quantize_row)(const float* x, int64_t k, int8_t* q, float* scales, int32_t* sums);
 
     // Rows [row_begin, row_end) times the columns of panels [panel_begin, panel_end). For each output
@@ -116,14 +118,15 @@ struct Kernels {
     void (*attention)(const AttentionTask& task);
 };
 
-// The kernels in use: the best this processor runs, or the one forced by name through `force_kernels` or the
-// environment variable GGML_TRANSFORMERS_ISA.
+// The kernels in use: the best this processor runs, or the one forced by name, in any case, through the
+// environment variable GGML_TRANSFORMERS_ISA. Throws Error(Unsupported) when that names none of
+// `available_kernels`.
 const Kernels& kernels();
 
 // All that run on this processor, best first; the scalar reference is last.
 std::vector<const Kernels*> available_kernels();
 
-// The one of that name among those available, or null.
+// The one of that name, in any case, among those available, or null.
 const Kernels* find_kernels(const std::string& isa);
 
 }  // namespace ggml_transformers

@@ -173,4 +173,28 @@ void check_gemm_f32(Random& random) {
     }
 }
 
+void check_packing(Random& random) {
+    int64_t differing = 0;
+    for (const int64_t n : {1, 31, 32, 33, 100}) {
+        const int64_t k = 32 * random.whole(1, 9);
+        const Q8Weights q8(random, k, n);
+        const F32Weights f32(random, k, n);
+        const int64_t panels = q8.packed.panels();
+        // Each panel on its own, from the last to the first, into memory that is not zero.
+        std::vector<uint8_t> bytes(static_cast<size_t>(panels * q8.packed.panel_bytes()), 0x55);
+        std::vector<float> floats(static_cast<size_t>(panels * panel_columns * k), 55.0f);
+        for (int64_t panel = panels - 1; panel >= 0; --panel) {
+            pack_q8_0(q8.rows(), k, n, panel, panel + 1, bytes.data());
+            pack_f32(f32.rows.data(), k, k, n, panel, panel + 1, floats.data());
+        }
+        differing += std::memcmp(bytes.data(), q8.packed.data, bytes.size()) == 0 ? 0 : 1;
+        differing += std::memcmp(floats.data(), f32.packed.data, floats.size() * sizeof(float)) == 0 ? 0 : 1;
+        // What lies beyond the last column counts for nothing.
+        for (int64_t column = n; column < panels * panel_columns; ++column)
+            for (int64_t i = 0; i < k; ++i)
+                differing += f32.packed.data[(column / 32 * k + i) * 32 + column % 32] == 0.0f ? 0 : 1;
+    }
+    report("pack", "scalar", "matrices that differ", static_cast<double>(differing), 0);
+}
+
 }  // namespace kernel_check

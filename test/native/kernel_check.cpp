@@ -94,6 +94,7 @@ int run_checks(uint64_t seed) {
     check_finish_row(random);
     check_quantize_row(random);
     check_norm_row(random);
+    check_packing(random);
     check_gemm_q8(random);
     check_gemm_f32(random);
     check_attention(random);

@@ -33,6 +33,7 @@ void check_elementary();
 void check_finish_row(Random& random);
 void check_quantize_row(Random& random);
 void check_norm_row(Random& random);
+void check_packing(Random& random);
 void check_gemm_q8(Random& random);
 void check_gemm_f32(Random& random);
 void check_attention(Random& random);
