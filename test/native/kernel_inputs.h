@@ -97,6 +97,8 @@ class Q8Weights {
     }
     int value(int64_t row, int64_t k) const { return static_cast<int8_t>(at(row, k / 32)[2 + k % 32]); }
 
+    const void* rows() const { return rows_.data(); }
+
     PackedQ8 packed;
 
  private:
