@@ -1,26 +1,11 @@
+// Working memory, norm and embedding; products and attention have files of their own.
 #include "graph/fused.h"
 
 #include <algorithm>
 
-#include "engine/mapped_file.h"
-#include "kernels/pack.h"
+#include "graph/fused_rows.h"
 
 namespace ggml_transformers {
-
-namespace {
-
-// Parts of one buffer begin at multiples of the widest vector.
-size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-const float* floats(const ggml_tensor* tensor) {
-    return tensor == nullptr ? nullptr : static_cast<const float*>(tensor->data);
-}
-
-int64_t row_stride(const ggml_tensor* tensor) { return static_cast<int64_t>(tensor->nb[1] / sizeof(float)); }
-
-}  // namespace
 
 FusedCpu::FusedCpu(int threads)
     : pool_(threads), kernels_(kernels()), thread_scratch_(static_cast<size_t>(threads)) {}
@@ -36,192 +21,19 @@ void FusedCpu::release() {
     for (AlignedBuffer& buffer : thread_scratch_) buffer.release();
 }
 
-// ---- Linear
-// ----------------------------------------------------------------------------------------------------
-
-const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
-    const auto [entry, is_new] = packed_.try_emplace(weight->data);
-    Packed& p = entry->second;
-    if (!is_new) return p;
-    const int64_t k = weight->ne[0], n = weight->ne[1];
-    const int64_t panels = ceil_div(n, panel_columns);
-    if (weight->type == GGML_TYPE_Q8_0) {
-        p.q8 = {k, n, nullptr};
-        uint8_t* out = p.memory.reserve(static_cast<size_t>(panels * p.q8.panel_bytes()));
-        p.q8.data = out;
-        pool_.parallel(panels, [&](int64_t i, int) { pack_q8_0(weight->data, k, n, i, i + 1, out); });
-    } else if (weight->type == GGML_TYPE_F32) {
-        p.f32 = {k, n, nullptr};
-        auto* out = reinterpret_cast<float*>(
-            p.memory.reserve(static_cast<size_t>(panels * panel_columns * k) * sizeof(float)));
-        p.f32.data = out;
-        pool_.parallel(panels, [&](int64_t i, int) { pack_f32(floats(weight), k, k, n, i, i + 1, out); });
-    }
-    if (p.memory.bytes() > 0) {
-        packed_bytes_ += p.memory.bytes();
-        release_pages(weight->data, ggml_nbytes(weight));  // on the CPU weights lie in the mapped file
-    }
-    return p;
+float* FusedCpu::thread_scratch(int thread) {
+    return reinterpret_cast<float*>(thread_scratch_[static_cast<size_t>(thread)].data());
 }
 
-struct FusedCpu::Product {
-    const ggml_tensor* weight;
-    const ggml_tensor* x;
-    Epilogue epilogue;
-};
-
-ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& layers, ggml_tensor* x,
-                              FusedActivation activation, ggml_tensor* residual) {
-    int64_t outputs = 0;
-    for (const Linear& layer : layers) outputs += layer.weight->ne[1];
-    return builder.custom(outputs, x->ne[1], {x, residual},
-                          [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, out); });
+void FusedCpu::reserve_thread_scratch(int64_t values) {
+    for (AlignedBuffer& buffer : thread_scratch_) buffer.reserve(static_cast<size_t>(values) * sizeof(float));
 }
-
-void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x,
-                              FusedActivation activation, const ggml_tensor* residual, ggml_tensor* out) {
-    int64_t first = 0;  // output of the layer at hand
-    for (const Linear& layer : layers) {
-        Product product{layer.weight, x, {}};
-        Epilogue& e = product.epilogue;
-        e.bias = floats(layer.bias);
-        e.activation = activation;
-        e.out = static_cast<float*>(out->data) + first;
-        e.out_stride = row_stride(out);
-        if (residual != nullptr) {
-            e.residual = floats(residual) + first;
-            e.residual_stride = row_stride(residual);
-        }
-        const bool same_rows = first > 0 && layer.weight->type == layers.front().weight->type;
-        multiply(product, same_rows);
-        first += layer.weight->ne[1];
-    }
-}
-
-QuantizedRows FusedCpu::quantized_rows(const ggml_tensor* x, bool ready) {
-    const int64_t k = x->ne[0], tokens = x->ne[1], blocks = k / quant_block;
-    const size_t q_bytes = aligned(static_cast<size_t>(tokens * k));
-    const size_t block_bytes = aligned(static_cast<size_t>(tokens * blocks) * sizeof(float));
-    uint8_t* memory = rows_.reserve(q_bytes + 2 * block_bytes);
-    const QuantizedRows rows{reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(memory + q_bytes),
-                             reinterpret_cast<int32_t*>(memory + q_bytes + block_bytes)};
-    if (ready) return rows;
-    const int64_t piece = std::max<int64_t>(1, 8192 / k);
-    pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
-        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
-            kernels_.quantize_row(floats(x) + t * row_stride(x), k, rows.q + t * k, rows.scales + t * blocks,
-                                  rows.sums + t * blocks);
-        }
-    });
-    return rows;
-}
-
-namespace {
-
-// How a product of `tokens` rows and `panels` column panels is cut: pieces large enough to be worth taking,
-// small enough to keep every thread busy to the end.
-struct Tiling {
-    int64_t rows;    // per piece
-    int64_t panels;  // per piece
-    int64_t row_pieces;
-    int64_t panel_pieces;
-};
-
-Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
-    constexpr int64_t most_rows = 16 * row_tile;
-    constexpr int64_t worth_taking = 400'000;  // multiply-adds
-    Tiling t{};
-    t.rows = std::min(tokens, most_rows);
-    t.row_pieces = ceil_div(tokens, t.rows);
-    const int64_t wanted = ceil_div(worth_taking, t.rows * panel_columns * k);
-    const int64_t fair = std::max<int64_t>(1, panels / (4 * threads));
-    t.panels = std::clamp<int64_t>(wanted, 1, fair);
-    t.panel_pieces = ceil_div(panels, t.panels);
-    return t;
-}
-
-}  // namespace
-
-void FusedCpu::multiply(const Product& product, bool same_rows) {
-    const ggml_type type = product.weight->type;
-    if (type != GGML_TYPE_Q8_0 && type != GGML_TYPE_F32) {
-        multiply_by_dots(product, same_rows);
-        return;
-    }
-    const Packed& weight = packed(product.weight);
-    const ggml_tensor* x = product.x;
-    const int64_t tokens = x->ne[1];
-    const QuantizedRows rows = type == GGML_TYPE_Q8_0 ? quantized_rows(x, same_rows) : QuantizedRows{};
-    const int64_t panels = ceil_div(product.weight->ne[1], panel_columns);
-    const Tiling t = tile(tokens, panels, x->ne[0], pool_.threads());
-    pool_.parallel(t.row_pieces * t.panel_pieces, [&](int64_t i, int) {
-        const int64_t row = i / t.panel_pieces * t.rows, panel = i % t.panel_pieces * t.panels;
-        const int64_t row_end = std::min(tokens, row + t.rows),
-                      panel_end = std::min(panels, panel + t.panels);
-        if (type == GGML_TYPE_Q8_0) {
-            kernels_.gemm_q8(weight.q8, rows, row, row_end, panel, panel_end, product.epilogue);
-        } else {
-            kernels_.gemm_f32(weight.f32, floats(x), row_stride(x), row, row_end, panel, panel_end,
-                              product.epilogue);
-        }
-    });
-}
-
-// ---- Weight types without a packed kernel: GGML's own dot products on this pool
-// ---------------------------------
-
-const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bool ready) {
-    const int64_t k = x->ne[0], tokens = x->ne[1];
-    const size_t row_bytes = ggml_row_size(type, k);
-    uint8_t* memory = rows_.reserve(row_bytes * static_cast<size_t>(tokens));
-    if (ready) return memory;
-    const ggml_from_float_t convert = ggml_get_type_traits_cpu(type)->from_float;
-    const int64_t piece = std::max<int64_t>(1, 8192 / k);
-    pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
-        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
-            convert(floats(x) + t * row_stride(x), memory + static_cast<size_t>(t) * row_bytes, k);
-        }
-    });
-    return memory;
-}
-
-void FusedCpu::multiply_by_dots(const Product& product, bool same_rows) {
-    const ggml_tensor* w = product.weight;
-    const ggml_tensor* x = product.x;
-    const ggml_type_traits_cpu* traits = ggml_get_type_traits_cpu(w->type);
-    const int64_t k = x->ne[0], tokens = x->ne[1], n = w->ne[1];
-    const uint8_t* rows = converted_rows(x, traits->vec_dot_type, same_rows);
-    const size_t row_bytes = ggml_row_size(traits->vec_dot_type, k);
-    const auto* columns = static_cast<const uint8_t*>(w->data);
-    const Epilogue& e = product.epilogue;
-
-    constexpr int64_t piece_rows = 16, piece_columns = 32;
-    const int64_t row_pieces = ceil_div(tokens, piece_rows), column_pieces = ceil_div(n, piece_columns);
-    pool_.parallel(row_pieces * column_pieces, [&](int64_t i, int) {
-        const int64_t first_row = i / column_pieces * piece_rows, first = i % column_pieces * piece_columns;
-        const int64_t last = std::min(n, first + piece_columns);
-        for (int64_t t = first_row; t < std::min(tokens, first_row + piece_rows); ++t) {
-            float* out = e.out + t * e.out_stride;
-            for (int64_t c = first; c < last; ++c) {
-                traits->vec_dot(static_cast<int>(k), out + c, 0, columns + static_cast<size_t>(c) * w->nb[1],
-                                0, rows + static_cast<size_t>(t) * row_bytes, 0, 1);
-            }
-            const float* residual =
-                e.residual == nullptr ? nullptr : e.residual + t * e.residual_stride + first;
-            kernels_.finish_row(out + first, last - first, e.bias == nullptr ? nullptr : e.bias + first,
-                                e.activation, residual);
-        }
-    });
-}
-
-// ---- Norm and embedding
-// ----------------------------------------------------------------------------------------
 
 ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x,
                                 ggml_tensor* residual) {
     return builder.custom(x->ne[0], x->ne[1], {x, residual}, [=](ggml_tensor* out) {
         const int64_t hidden = x->ne[0], tokens = x->ne[1];
-        const int64_t piece = std::max<int64_t>(1, 8192 / hidden);
+        const int64_t piece = rows_per_piece(hidden);
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
             for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
                 const float* add =
@@ -250,20 +62,12 @@ void add_row(const ggml_tensor* table, int32_t index, bool first, float* out, fl
 
 }  // namespace
 
-float* FusedCpu::thread_scratch(int thread) {
-    return reinterpret_cast<float*>(thread_scratch_[static_cast<size_t>(thread)].data());
-}
-
-void FusedCpu::reserve_thread_scratch(int64_t values) {
-    for (AlignedBuffer& buffer : thread_scratch_) buffer.reserve(static_cast<size_t>(values) * sizeof(float));
-}
-
 ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups) {
     const int64_t hidden = lookups.front().table->ne[0], tokens = lookups.front().indices->ne[0];
     const auto indices = [&lookups](size_t i) { return i < lookups.size() ? lookups[i].indices : nullptr; };
     return builder.custom(hidden, tokens, {indices(0), indices(1), indices(2)}, [=](ggml_tensor* out) {
         reserve_thread_scratch(hidden);
-        const int64_t piece = std::max<int64_t>(1, 8192 / hidden);
+        const int64_t piece = rows_per_piece(hidden);
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int thread) {
             for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
                 float* row = static_cast<float*>(out->data) + t * hidden;
@@ -272,123 +76,6 @@ ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup
                     add_row(lookup.table, index, &lookup == &lookups.front(), row, thread_scratch(thread));
                 }
             }
-        });
-    });
-}
-
-// ---- Attention
-// -------------------------------------------------------------------------------------------------
-
-namespace {
-
-// Where position `position` of a head's packed keys lies; its values are `key_group` floats apart.
-int64_t key_offset(int64_t position, int64_t head) {
-    return position / key_group * key_group * head + position % key_group;
-}
-
-void pack_key(const float* key, int64_t head, float* packed) {
-    for (int64_t d = 0; d < head; ++d) packed[d * key_group] = key[d];
-}
-
-}  // namespace
-
-ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* qkv,
-                                 int64_t heads, float scale) {
-    struct Sequence {
-        int64_t first, length;
-    };
-    std::vector<Sequence> sequences;  // the batch itself does not outlive the building of the graph
-    int64_t longest = 0;
-    for (int64_t s = 0; s < batch.sequences(); ++s) {
-        sequences.push_back({batch.offset(s), batch.length(s)});
-        longest = std::max(longest, batch.length(s));
-    }
-    const int64_t hidden = qkv->ne[0] / 3;
-    return builder.custom(hidden, qkv->ne[1], {qkv}, [=](ggml_tensor* out) {
-        const int64_t head = hidden / heads, stride = row_stride(qkv);
-        const int64_t padded = ceil_div(longest, key_group) * key_group;
-        const int64_t keys_size = padded * head;
-        reserve_thread_scratch(keys_size + attention_scratch(padded));
-        const auto count = static_cast<int64_t>(sequences.size()) * heads;
-        // Short sequences' heads are little work: several make a piece.
-        const int64_t piece = std::max<int64_t>(1, 65'536 / (padded * padded * head));
-        pool_.parallel(ceil_div(count, piece), [&](int64_t i, int thread) {
-            float* keys = thread_scratch(thread);
-            for (int64_t task = i * piece; task < std::min(count, (i + 1) * piece); ++task) {
-                const Sequence& s = sequences[static_cast<size_t>(task / heads)];
-                const int64_t column = task % heads * head;
-                const float* q = floats(qkv) + s.first * stride + column;
-                const int64_t positions = ceil_div(s.length, key_group) * key_group;
-                std::fill_n(keys, positions * head, 0.0f);
-                for (int64_t t = 0; t < s.length; ++t) {
-                    pack_key(q + hidden + t * stride, head, keys + key_offset(t, head));
-                }
-                AttentionTask a;
-                a.q = q;
-                a.q_stride = stride;
-                a.keys = keys;
-                a.v = q + 2 * hidden;
-                a.v_stride = stride;
-                a.head = head;
-                a.rows = s.length;
-                a.visible = s.length;
-                a.scale = scale;
-                a.out = static_cast<float*>(out->data) + s.first * hidden + column;
-                a.out_stride = hidden;
-                a.scratch = keys + keys_size;
-                kernels_.attention(a);
-            }
-        });
-    });
-}
-
-namespace {
-
-// Adds the new keys and values of one head to its cache: keys [capacity / 16][D][16] for each head in turn,
-// values [capacity, H].
-void append_to_cache(const CachedSequence& s, const float* k, const float* v, int64_t stride, int64_t hidden,
-                     int64_t head, int64_t column, float* keys) {
-    auto* values = static_cast<float*>(s.values->data) + column;
-    for (int64_t t = 0; t < s.count; ++t) {
-        const int64_t position = s.past + t;
-        pack_key(k + t * stride, head, keys + key_offset(position, head));
-        std::copy_n(v + t * stride, head, values + position * hidden);
-    }
-}
-
-}  // namespace
-
-ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                                        ggml_tensor* qkv, int64_t heads, float scale) {
-    const int64_t hidden = qkv->ne[0] / 3;
-    return builder.custom(hidden, qkv->ne[1], {qkv}, [=](ggml_tensor* out) {
-        const int64_t head = hidden / heads, stride = row_stride(qkv);
-        int64_t longest = 0;
-        for (const CachedSequence& s : sequences) longest = std::max(longest, s.past + s.count);
-        reserve_thread_scratch(attention_scratch(ceil_div(longest, key_group) * key_group));
-        const auto count = static_cast<int64_t>(sequences.size()) * heads;
-        pool_.parallel(count, [&](int64_t task, int thread) {
-            const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
-            const int64_t column = task % heads * head;
-            const float* q = floats(qkv) + s.first_token * stride + column;
-            const int64_t capacity = ggml_nelements(s.keys) / hidden;
-            float* keys = static_cast<float*>(s.keys->data) + capacity * column;
-            append_to_cache(s, q + hidden, q + 2 * hidden, stride, hidden, head, column, keys);
-            AttentionTask a;
-            a.q = q;
-            a.q_stride = stride;
-            a.keys = keys;
-            a.v = static_cast<const float*>(s.values->data) + column;
-            a.v_stride = hidden;
-            a.head = head;
-            a.rows = s.count;
-            a.visible = s.past + 1;
-            a.causal = true;
-            a.scale = scale;
-            a.out = static_cast<float*>(out->data) + s.first_token * hidden + column;
-            a.out_stride = hidden;
-            a.scratch = thread_scratch(thread);
-            kernels_.attention(a);
         });
     });
 }
