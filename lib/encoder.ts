@@ -5,6 +5,7 @@ import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInf
 import type { EncoderFile } from "./model-file.js";
 import type { NativeMemory, NativeModel, PoolingMode } from "./native.js";
 import { expected, string } from "./options.js";
+import { profileOf, type Profile } from "./profile.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -159,6 +160,11 @@ export class Encoder implements AsyncDisposable, Disposable {
   /** Bytes in use by this model. */
   memory(): NativeMemory {
     return this.#core.model.memory();
+  }
+
+  /** Where the time of all calls went, or undefined when the model was loaded without `profile: true`. */
+  profile(): Profile | undefined {
+    return profileOf(this.#core.model);
   }
 
   /** Frees the model; calls in flight and later ones reject with {@link DisposedError}. Idempotent. */

@@ -14,6 +14,7 @@ import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInf
 import type { DecoderFile } from "./model-file.js";
 import { runTask, type NativeMemory, type NativeModel } from "./native.js";
 import { checkOptions, signal as abortSignal } from "./options.js";
+import { profileOf, type Profile } from "./profile.js";
 import type { Tensor } from "./tensor.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
@@ -129,6 +130,11 @@ export class Generator implements AsyncDisposable, Disposable {
   /** Bytes in use by this model. */
   memory(): NativeMemory {
     return this.#core.model.memory();
+  }
+
+  /** Where the time of all calls went, or undefined when the model was loaded without `profile: true`. */
+  profile(): Profile | undefined {
+    return profileOf(this.#core.model);
   }
 
   /** Frees the model; calls in flight and later ones reject with {@link DisposedError}. Idempotent. */

@@ -28,6 +28,7 @@ export type {
 } from "./inspect.js";
 export type { LoadOptions, ModelInfo } from "./loading.js";
 export type { DeviceInfo, NativeMemory, PoolingMode, TensorType } from "./native.js";
+export type { Profile, ProfiledOperation } from "./profile.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
 export type { EmbedOptions } from "./tasks/embed.js";

@@ -4,7 +4,14 @@ import { AbortError, UnsupportedError } from "./errors.js";
 import { resolveDevice } from "./devices.js";
 import { openModelFile, type DecoderFile, type EncoderFile, type ModelFile } from "./model-file.js";
 import { native, runTask, type NativeModel } from "./native.js";
-import { callback, checkOptions, integer, nonEmptyString, signal as abortSignal } from "./options.js";
+import {
+  boolean,
+  callback,
+  checkOptions,
+  integer,
+  nonEmptyString,
+  signal as abortSignal,
+} from "./options.js";
 import { Tokenizer } from "./tokenizer/index.js";
 
 /** Options of {@link Encoder.load} and {@link Generator.load}. */
@@ -15,6 +22,8 @@ export interface LoadOptions {
   threads?: number;
   /** Refuse a model that needs more than this many bytes. Default: what the machine has available. */
   maxMemory?: number;
+  /** Measure every operation, for `profile()`; costs nothing when off. Default: false. */
+  profile?: boolean;
   /** Aborts the loading; it then rejects with an `AbortError`. */
   signal?: AbortSignal;
   /** Called as loading advances, with a fraction from 0 to 1. */
@@ -56,6 +65,7 @@ const LOAD_OPTIONS = {
   device: nonEmptyString,
   threads: integer(1, 1024),
   maxMemory: integer(1, Number.MAX_SAFE_INTEGER),
+  profile: boolean,
   signal: abortSignal,
   onProgress: callback<(fraction: number) => void>(),
 };
@@ -118,7 +128,7 @@ async function loadParts(
 
 async function loadWeights(
   file: ModelFile,
-  { device, threads, maxMemory, onProgress }: LoadOptions,
+  { device, threads, maxMemory, profile, onProgress }: LoadOptions,
   stop: AbortSignal,
   fail: (error: unknown) => void,
 ): Promise<NativeModel> {
@@ -126,6 +136,7 @@ async function loadWeights(
     device: resolveDevice(device ?? "auto"),
     threads: threads ?? 0,
     maxMemory: maxMemory ?? 0,
+    profile: profile ?? false,
   };
   const report = (fraction: number) => {
     try {

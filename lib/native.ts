@@ -90,6 +90,8 @@ export interface NativeLoadOptions {
   maxMemory: number;
   /** On the CPU, run GGML's plain operations instead of the fused ones: the correctness baseline. */
   generic?: boolean;
+  /** Measure every operation; see {@link NativeModel.profile}. */
+  profile?: boolean;
 }
 
 /** Work in flight. `cancel` makes the promise reject with an abort as soon as the engine notices; idempotent. */
@@ -186,6 +188,26 @@ export interface NativeMemory {
   kvCache: number;
 }
 
+/** What each operation cost since loading. */
+export interface NativeProfile {
+  isa: string;
+  lowering: "fused" | "generic";
+  /** Operations per second that the kernels reach on data in the first cache, all threads at once. */
+  kernelPeak: { int8: number; float32: number };
+  batches: number;
+  /** Seconds the engine worked, operations included. */
+  seconds: number;
+  operations: {
+    name: string;
+    count: number;
+    seconds: number;
+    /** Multiplications and additions with quantized weights. */
+    int8: number;
+    /** All other multiplications and additions. */
+    float32: number;
+  }[];
+}
+
 /** A loaded model: one engine thread, one request queue. */
 export interface NativeModel {
   /** The device it runs on, for example `"cpu"`. */
@@ -194,6 +216,8 @@ export interface NativeModel {
   /** Which optional parts the file had. */
   readonly heads: { pooler: boolean; mlm: boolean; nextSentence: boolean };
   memory(): NativeMemory;
+  /** Undefined unless the model was loaded with `profile`. */
+  profile(): NativeProfile | undefined;
   encode(request: EncodeRequest): NativeTask<EncodeResult>;
   /** `onToken` is called once per new token, in order, before the promise settles. */
   generate(

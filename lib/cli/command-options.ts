@@ -7,6 +7,7 @@ export interface ModelOptions {
   model: string;
   device?: string;
   threads?: number;
+  profile?: boolean;
 }
 
 /** Values of {@link addInputOptions}. */
@@ -24,7 +25,8 @@ export function addModelOptions(command: Command, defaultModel: string): Command
   return command
     .option("-m, --model <path>", "GGUF file, or the name of an embedded model", defaultModel)
     .option("--device <name>", 'where to compute: "auto", "cpu", "cuda", "cuda:1", "metal"')
-    .option("--threads <n>", "compute threads (default: physical cores)", integer(1));
+    .option("--threads <n>", "compute threads (default: physical cores)", integer(1))
+    .option("--profile", "say on standard error where the model's time went");
 }
 
 /** `unit` is what a file holds per line, for example `"text"`. */

@@ -3,10 +3,13 @@ import type { ModelOptions } from "./command-options.js";
 import { given } from "./command-options.js";
 import { Encoder } from "../encoder.js";
 import { Generator } from "../generator.js";
+import type { Profile } from "../profile.js";
+import { reportProfile } from "./profile.js";
 import type { Cli } from "./program.js";
 import { withProgress } from "./progress.js";
 
-interface Disposable {
+interface Model {
+  profile(): Profile | undefined;
   dispose(): Promise<void>;
 }
 
@@ -22,17 +25,18 @@ export function withGenerator(
   return withModel((path, settings) => Generator.load(path, settings), options, cli, work);
 }
 
-async function withModel<M extends Disposable>(
+async function withModel<M extends Model>(
   load: (path: string, settings: Parameters<typeof Encoder.load>[1]) => Promise<M>,
-  { model: path, device, threads }: ModelOptions,
+  { model: path, device, threads, profile }: ModelOptions,
   { signal }: Cli,
   work: (model: M) => Promise<void>,
 ): Promise<void> {
   const model = await withProgress("Loading", (onProgress) =>
-    load(path, given({ device, threads, signal, onProgress })),
+    load(path, given({ device, threads, profile, signal, onProgress })),
   );
   try {
     await work(model);
+    reportProfile(model.profile());
   } finally {
     await model.dispose();
   }

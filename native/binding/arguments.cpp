@@ -131,6 +131,7 @@ LoadOptions to_load_options(const Napi::Value& value) {
     options.max_memory =
         static_cast<uint64_t>(to_integer(get(object, "maxMemory"), "maxMemory", 0, largest_exact));
     options.generic = flag(object, "generic");
+    options.profile = flag(object, "profile");
     return options;
 }
 

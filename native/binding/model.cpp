@@ -75,6 +75,34 @@ Napi::Value generate_result(Napi::Env env, const GenerateResult& result) {
     return object;
 }
 
+Napi::Object profiled_operation(Napi::Env env, const ProfiledOperation& operation) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("name", operation.name);
+    object.Set("count", static_cast<double>(operation.count));
+    object.Set("seconds", operation.seconds);
+    object.Set("int8", operation.arithmetic.int8);
+    object.Set("float32", operation.arithmetic.f32);
+    return object;
+}
+
+Napi::Value profile_to_js(Napi::Env env, const ProfileReport& report) {
+    Napi::Object peak = Napi::Object::New(env);
+    peak.Set("int8", report.peak.int8);
+    peak.Set("float32", report.peak.f32);
+    Napi::Array operations = Napi::Array::New(env, report.operations.size());
+    for (uint32_t i = 0; i < report.operations.size(); ++i) {
+        operations.Set(i, profiled_operation(env, report.operations[i]));
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("isa", report.isa);
+    object.Set("lowering", report.fused ? "fused" : "generic");
+    object.Set("kernelPeak", peak);
+    object.Set("batches", static_cast<double>(report.batches));
+    object.Set("seconds", report.seconds);
+    object.Set("operations", operations);
+    return object;
+}
+
 Napi::Function optional_function(const Napi::CallbackInfo& info, size_t index, const char* name) {
     return info[index].IsUndefined() ? Napi::Function() : to_function(info[index], name);
 }
@@ -89,7 +117,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
          InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
          InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::encode>("encode"),
          InstanceMethod<&NativeModel::generate>("generate"), InstanceMethod<&NativeModel::logits>("logits"),
-         InstanceMethod<&NativeModel::dispose>("dispose")});
+         InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::dispose>("dispose")});
 }
 
 NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<NativeModel>(info) {
@@ -143,6 +171,13 @@ Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
     object.Set("activations", static_cast<double>(memory.activations));
     object.Set("kvCache", static_cast<double>(memory.kv_cache));
     return object;
+}
+
+Napi::Value NativeModel::profile(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        const Profile* profile = engine_->profile();
+        return profile == nullptr ? info.Env().Undefined() : profile_to_js(info.Env(), profile->report());
+    });
 }
 
 Napi::Value NativeModel::encode(const Napi::CallbackInfo& info) {

@@ -22,6 +22,7 @@ class NativeModel final : public Napi::ObjectWrap<NativeModel> {
     Napi::Value threads(const Napi::CallbackInfo& info);
     Napi::Value heads(const Napi::CallbackInfo& info);
     Napi::Value memory(const Napi::CallbackInfo& info);
+    Napi::Value profile(const Napi::CallbackInfo& info);
     Napi::Value encode(const Napi::CallbackInfo& info);
     Napi::Value generate(const Napi::CallbackInfo& info);
     Napi::Value logits(const Napi::CallbackInfo& info);

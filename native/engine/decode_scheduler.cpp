@@ -12,11 +12,11 @@ constexpr size_t most_active = 64;  // sequences that share a step; the rest wai
 
 }  // namespace
 
-DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused,
+DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
                                  int64_t token_budget, std::atomic<uint64_t>& kv_bytes)
     : model_(model),
       device_(device),
-      runner_(device),
+      runner_(device, profile),
       fused_(fused),
       token_budget_(token_budget),
       kv_bytes_(kv_bytes) {}

@@ -87,8 +87,8 @@ std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSiz
 class DecodeScheduler {
  public:
     // The bytes of all KV caches count in `kv_bytes`.
-    DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget,
-                    std::atomic<uint64_t>& kv_bytes);
+    DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
+                    int64_t token_budget, std::atomic<uint64_t>& kv_bytes);
 
     void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
     bool idle() const { return waiting_.empty() && active_.empty(); }

@@ -1,5 +1,6 @@
 #include "engine/device.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <mutex>
 
@@ -7,6 +8,7 @@
 #include "engine/cpu_check.h"
 #include "engine/error.h"
 #include "engine/system.h"
+#include "ggml-impl.h"
 
 namespace ggml_transformers {
 
@@ -62,13 +64,9 @@ ggml_backend_buffer_type_t Device::buffer_type() const {
     return ggml_backend_get_default_buffer_type(backend_.get());
 }
 
-void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abort) {
-    const ComputeGate::Pass pass = ComputeGate::instance().enter();
-    if (should_abort()) throw aborted();
-    ggml_backend_cpu_set_abort_callback(backend_.get(), call_should_abort,
-                                        const_cast<std::function<bool()>*>(&should_abort));
-    const ggml_status status = ggml_backend_graph_compute(backend_.get(), graph);
-    ggml_backend_cpu_set_abort_callback(backend_.get(), nullptr, nullptr);
+namespace {
+
+void require_success(ggml_status status) {
     switch (status) {
         case GGML_STATUS_SUCCESS:
             return;
@@ -78,6 +76,33 @@ void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abo
             throw Error(ErrorCode::OutOfMemory, "GGML could not allocate memory for the computation");
         default:
             throw Error(ErrorCode::Internal, "GGML failed to compute the graph");
+    }
+}
+
+}  // namespace
+
+void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abort) {
+    const ComputeGate::Pass pass = ComputeGate::instance().enter();
+    if (should_abort()) throw aborted();
+    ggml_backend_cpu_set_abort_callback(backend_.get(), call_should_abort,
+                                        const_cast<std::function<bool()>*>(&should_abort));
+    const ggml_status status = ggml_backend_graph_compute(backend_.get(), graph);
+    ggml_backend_cpu_set_abort_callback(backend_.get(), nullptr, nullptr);
+    require_success(status);
+}
+
+void Device::compute_timed(ggml_cgraph* graph, const std::function<bool()>& should_abort,
+                           const std::function<void(const ggml_tensor*, double)>& tell) {
+    using Clock = std::chrono::steady_clock;
+    const ComputeGate::Pass pass = ComputeGate::instance().enter();
+    for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
+        if (should_abort()) throw aborted();
+        const ggml_tensor* node = ggml_graph_node(graph, i);
+        if (ggml_op_is_empty(node->op)) continue;
+        ggml_cgraph single = ggml_graph_view(graph, i, i + 1);
+        const auto begin = Clock::now();
+        require_success(ggml_backend_graph_compute(backend_.get(), &single));
+        tell(node, std::chrono::duration<double>(Clock::now() - begin).count());
     }
 }
 

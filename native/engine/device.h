@@ -36,6 +36,9 @@ class Device {
     // Runs the graph. `should_abort` is asked between nodes where the backend can (the CPU).
     // Throws Error(Aborted | OutOfMemory | Internal).
     void compute(ggml_cgraph* graph, const std::function<bool()>& should_abort);
+    // The same node by node, telling how long each took.
+    void compute_timed(ggml_cgraph* graph, const std::function<bool()>& should_abort,
+                       const std::function<void(const ggml_tensor*, double)>& tell);
 
  private:
     std::string id_;

@@ -4,9 +4,9 @@
 
 namespace ggml_transformers {
 
-EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused,
+EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
                                  int64_t token_budget)
-    : model_(model), runner_(device), fused_(fused), token_budget_(token_budget) {}
+    : model_(model), runner_(device, profile), fused_(fused), token_budget_(token_budget) {}
 
 void EncodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();

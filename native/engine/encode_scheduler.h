@@ -68,7 +68,8 @@ class EncodeJob {
 
 class EncodeScheduler {
  public:
-    EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, int64_t token_budget);
+    EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
+                    int64_t token_budget);
 
     void add(std::shared_ptr<EncodeJob> job) { jobs_.push_back(std::move(job)); }
     bool idle() const { return jobs_.empty(); }

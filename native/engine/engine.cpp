@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/system.h"
+#include "graph/kernel_peak.h"
 
 namespace ggml_transformers {
 
@@ -81,23 +82,28 @@ void Engine::load() {
     const bool vectorized = available_kernels().size() > 1;
     const bool fused = options_.device == "cpu" && !options_.generic && vectorized;
     device_ = std::make_unique<Device>(options_.device, fused ? 1 : threads_);
-    if (fused) fused_ = std::make_unique<FusedCpu>(threads_);
+    if (options_.profile) {
+        profile_ = std::make_unique<Profile>(kernels().isa, fused, measure_kernel_peak(threads_));
+    }
+    if (fused) fused_ = std::make_unique<FusedCpu>(threads_, profile_.get());
     weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);
     model_ = std::make_unique<Model>(make_model(spec_, *weights_));
     is_encoder_ = std::holds_alternative<std::unique_ptr<EncoderModel>>(*model_);
     const int64_t budget = token_budget(weights_->mapped_bytes() + weights_->copied_bytes());
     if (is_encoder_) {
         const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
-        encode_ = std::make_unique<EncodeScheduler>(model, *device_, fused_.get(), budget);
+        encode_ = std::make_unique<EncodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget);
         size_ = model.size();
         heads_ = model.heads();
     } else {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
-        decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), budget, memory_.kv_cache);
+        decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget,
+                                                    memory_.kv_cache);
         size_ = model.size();
     }
     device_id_ = device_->id();
     if (fused_) warm_up();
+    if (profile_) profile_->reset();
     memory_.mapped = weights_->mapped_bytes();
     publish_memory();
 }
@@ -140,6 +146,13 @@ void Engine::serve() {
 }
 
 void Engine::step() {
+    if (!profile_) return step_untimed();
+    const auto begin = Profile::Clock::now();
+    step_untimed();
+    profile_->batch(Profile::seconds_since(begin));
+}
+
+void Engine::step_untimed() {
     const auto stopping = [this] { return stopping_.load(std::memory_order_relaxed); };
     if (encode_) encode_->step(stopping);
     if (decode_) decode_->step(stopping);

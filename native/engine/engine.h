@@ -14,6 +14,7 @@
 #include "engine/decode_scheduler.h"
 #include "engine/encode_scheduler.h"
 #include "engine/model_spec.h"
+#include "engine/profile.h"
 #include "engine/weights.h"
 #include "graph/fused.h"
 
@@ -56,6 +57,8 @@ class Engine {
     const std::string& device() const { return device_id_; }
     int threads() const { return threads_; }
     const EngineMemory& memory() const { return memory_; }
+    // Null unless the options asked for it.
+    const Profile* profile() const { return profile_.get(); }
 
  private:
     void run();
@@ -63,6 +66,7 @@ class Engine {
     void warm_up();
     void serve();
     void step();
+    void step_untimed();
     bool idle() const;
     void take_inbox();
     void close_inbox();
@@ -99,6 +103,8 @@ class Engine {
     bool is_encoder_ = false;
     ModelSize size_;
     Heads heads_;
+
+    std::unique_ptr<Profile> profile_;
 
     EngineMemory memory_;
     std::thread thread_;  // last: starts when all else is there

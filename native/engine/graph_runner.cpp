@@ -35,14 +35,43 @@ ggml_tensor* GraphBuilder::input(const std::vector<float>& values, int64_t colum
 }
 
 ggml_tensor* GraphBuilder::custom(int64_t columns, int64_t rows, std::initializer_list<ggml_tensor*> sources,
-                                  std::function<void(ggml_tensor*)> work) {
+                                  std::function<void(ggml_tensor*)> work, Cost cost) {
     std::vector<ggml_tensor*> present;
     for (ggml_tensor* source : sources) {
         if (source != nullptr) present.push_back(source);
     }
-    customs_.push_back({this, std::move(work)});
-    return ggml_custom_4d(context_.get(), GGML_TYPE_F32, columns, rows, 1, 1, present.data(),
-                          static_cast<int>(present.size()), run_custom, 1, &customs_.back());
+    customs_.push_back({this, std::move(work), std::move(cost)});
+    ggml_tensor* tensor = ggml_custom_4d(context_.get(), GGML_TYPE_F32, columns, rows, 1, 1, present.data(),
+                                         static_cast<int>(present.size()), run_custom, 1, &customs_.back());
+    tensor->extra = &customs_.back();
+    return tensor;
+}
+
+GraphBuilder& GraphBuilder::block(const char* name) {
+    name_new_tensors();
+    block_ = name;
+    return *this;
+}
+
+void GraphBuilder::name_new_tensors() {
+    ggml_context* context = context_.get();
+    for (;;) {
+        ggml_tensor* next = last_named_ == nullptr ? ggml_get_first_tensor(context)
+                                                   : ggml_get_next_tensor(context, last_named_);
+        if (next == nullptr) return;
+        if (block_ != nullptr) ggml_set_name(next, block_);
+        last_named_ = next;
+    }
+}
+
+Arithmetic GraphBuilder::arithmetic(const ggml_tensor* node) {
+    if (node->op == GGML_OP_CUSTOM) {
+        const auto* custom = static_cast<const Custom*>(node->extra);
+        return custom->cost ? custom->cost(node) : Arithmetic{};
+    }
+    if (node->op != GGML_OP_MUL_MAT) return {};
+    const ggml_tensor* weights = node->src[0];
+    return Arithmetic::product(weights->type, ggml_nrows(node), weights->ne[0], node->ne[0]);
 }
 
 // Exceptions must not cross GGML, which is C: the first is kept and thrown again after the run.
@@ -62,7 +91,7 @@ ggml_tensor* GraphBuilder::output(ggml_tensor* tensor) {
     return tensor;
 }
 
-GraphRunner::GraphRunner(Device& device) : device_(device) {}
+GraphRunner::GraphRunner(Device& device, Profile* profile) : device_(device), profile_(profile) {}
 
 void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should_abort) {
     if (!allocator_) allocator_.reset(ggml_gallocr_new(device_.buffer_type()));
@@ -75,7 +104,14 @@ void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should
         if (entry.tensor->buffer == nullptr) continue;
         ggml_backend_tensor_set(entry.tensor, entry.bytes.data(), 0, entry.bytes.size());
     }
-    device_.compute(builder.graph(), should_abort);
+    builder.name_new_tensors();
+    if (profile_ == nullptr) {
+        device_.compute(builder.graph(), should_abort);
+    } else {
+        device_.compute_timed(builder.graph(), should_abort, [this](const ggml_tensor* node, double seconds) {
+            profile_->operation(node->name, seconds, GraphBuilder::arithmetic(node));
+        });
+    }
     if (builder.failure_) std::rethrow_exception(builder.failure_);
 }
 

@@ -11,6 +11,7 @@
 
 #include "engine/device.h"
 #include "engine/ggml_ptr.h"
+#include "engine/profile.h"
 
 namespace ggml_transformers {
 
@@ -31,10 +32,16 @@ class GraphBuilder {
     ggml_tensor* input(const std::vector<int32_t>& values);                               // [n]
     ggml_tensor* input(const std::vector<float>& values, int64_t columns, int64_t rows);  // [rows, columns]
 
+    // What is built from here on belongs to the block of that name; profiles count by it.
+    GraphBuilder& block(const char* name);
+
+    // How much arithmetic it takes to compute a tensor.
+    using Cost = std::function<Arithmetic(const ggml_tensor*)>;
+
     // An F32 tensor [columns, rows] that `work` computes once `sources` (nulls are skipped) are there. Called
     // on the thread that walks the graph.
     ggml_tensor* custom(int64_t columns, int64_t rows, std::initializer_list<ggml_tensor*> sources,
-                        std::function<void(ggml_tensor*)> work);
+                        std::function<void(ggml_tensor*)> work, Cost cost = nullptr);
 
     // Orders the computation of `tensor` here, before whatever is appended later.
     void append(ggml_tensor* tensor) { ggml_build_forward_expand(graph_, tensor); }
@@ -51,7 +58,10 @@ class GraphBuilder {
     struct Custom {
         GraphBuilder* builder;
         std::function<void(ggml_tensor*)> work;
+        Cost cost;
     };
+    void name_new_tensors();
+    static Arithmetic arithmetic(const ggml_tensor* node);
     static void run_custom(ggml_tensor* tensor, int thread, int threads, void* custom);
 
     ContextPtr context_;
@@ -60,11 +70,14 @@ class GraphBuilder {
     std::vector<Input> inputs_;
     std::deque<Custom> customs_;  // a deque: the graph holds their addresses
     std::exception_ptr failure_;  // what a custom operation threw
+    const char* block_ = nullptr;
+    ggml_tensor* last_named_ = nullptr;
 };
 
 class GraphRunner {
  public:
-    explicit GraphRunner(Device& device);
+    // `profile` is null unless operations are to be measured.
+    GraphRunner(Device& device, Profile* profile);
 
     // Throws Error(Aborted | OutOfMemory | Internal).
     void run(GraphBuilder& builder, const std::function<bool()>& should_abort);
@@ -76,6 +89,7 @@ class GraphRunner {
 
  private:
     Device& device_;
+    Profile* profile_;
     AllocatorPtr allocator_;
 };
 

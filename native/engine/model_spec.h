@@ -38,6 +38,7 @@ struct LoadOptions {
     int threads = 0;          // 0: default_threads()
     uint64_t max_memory = 0;  // bytes; 0: what the machine has available
     bool generic = false;     // on the CPU: GGML's plain operations instead of the fused ones
+    bool profile = false;     // measure every operation
 };
 
 }  // namespace ggml_transformers

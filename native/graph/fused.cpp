@@ -7,8 +7,8 @@
 
 namespace ggml_transformers {
 
-FusedCpu::FusedCpu(int threads)
-    : pool_(threads), kernels_(kernels()), thread_scratch_(static_cast<size_t>(threads)) {}
+FusedCpu::FusedCpu(int threads, Profile* profile)
+    : pool_(threads), kernels_(kernels()), profile_(profile), thread_scratch_(static_cast<size_t>(threads)) {}
 
 uint64_t FusedCpu::scratch_bytes() const {
     uint64_t bytes = rows_.bytes();

@@ -18,7 +18,8 @@ namespace ggml_transformers {
 
 class FusedCpu {
  public:
-    explicit FusedCpu(int threads);
+    // `profile` is null unless operations are to be measured.
+    FusedCpu(int threads, Profile* profile);
 
     const char* isa() const { return kernels_.isa; }
 
@@ -72,6 +73,7 @@ class FusedCpu {
 
     ComputePool pool_;
     const Kernels& kernels_;
+    Profile* profile_;
     std::unordered_map<const void*, Packed> packed_;  // by the weight's address
     uint64_t packed_bytes_ = 0;
     AlignedBuffer rows_;                         // activations in the form the product wants

@@ -46,12 +46,27 @@ struct FusedCpu::Product {
     Epilogue epilogue;
 };
 
+namespace {
+
+Arithmetic arithmetic(const std::vector<Linear>& layers, int64_t tokens) {
+    Arithmetic sum;
+    for (const Linear& layer : layers) {
+        const ggml_tensor* w = layer.weight;
+        sum += Arithmetic::product(w->type, tokens, w->ne[0], w->ne[1]);
+    }
+    return sum;
+}
+
+}  // namespace
+
 ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& layers, ggml_tensor* x,
                               FusedActivation activation, ggml_tensor* residual) {
     int64_t outputs = 0;
     for (const Linear& layer : layers) outputs += layer.weight->ne[1];
-    return builder.custom(outputs, x->ne[1], {x, residual},
-                          [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, out); });
+    return builder.custom(
+        outputs, x->ne[1], {x, residual},
+        [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, out); },
+        [=](const ggml_tensor* out) { return arithmetic(layers, out->ne[1]); });
 }
 
 void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x,
@@ -82,6 +97,7 @@ QuantizedRows FusedCpu::quantized_rows(const ggml_tensor* x, bool ready) {
     const QuantizedRows rows{reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(memory + q_bytes),
                              reinterpret_cast<int32_t*>(memory + q_bytes + block_bytes)};
     if (ready) return rows;
+    const Profile::Part part(profile_, "quantize");
     const int64_t piece = rows_per_piece(k);
     pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
         for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
@@ -150,6 +166,7 @@ const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bo
     const size_t row_bytes = ggml_row_size(type, k);
     uint8_t* memory = rows_.reserve(row_bytes * static_cast<size_t>(tokens));
     if (ready) return memory;
+    const Profile::Part part(profile_, "quantize");
     const ggml_from_float_t convert = ggml_get_type_traits_cpu(type)->from_float;
     const int64_t piece = rows_per_piece(k);
     pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {

@@ -134,7 +134,8 @@ class Bert final : public EncoderModel {
         std::vector<Lookup> lookups = {{w_.tokens, b.input(input.ids)},
                                        {w_.positions, b.input(input.positions)}};
         if (w_.segments != nullptr) lookups.push_back({w_.segments, b.input(input.segments)});
-        return norm(b, w_.embedding_norm, embed_sum(b, lookups));
+        ggml_tensor* sum = embed_sum(b.block("embed"), lookups);
+        return norm(b.block("norm"), w_.embedding_norm, sum);
     }
 
     // x = LN(x + attention(x)); x = LN(x + feed_forward(x)).
@@ -142,15 +143,19 @@ class Bert final : public EncoderModel {
                        std::vector<ggml_tensor*>* scores) const {
         const BertLayer& l = w_.layers[static_cast<size_t>(index)];
         const float scale = 1.0f / std::sqrt(static_cast<float>(p_.size.hidden / p_.size.heads));
-        ggml_tensor* a = attention(b, batch, project(b, l.projections, x), p_.size.heads, scale, scores);
-        x = add_norm(b, l.attention_norm, linear(b, l.attention_output, a), x);
-        ggml_tensor* f = linear(b, l.up, p_.activation, x);  // [F, T]
-        return add_norm(b, l.output_norm, linear(b, l.down, f), x);
+        const Qkv qkv = project(b.block("qkv"), l.projections, x);
+        ggml_tensor* a = attention(b.block("attention"), batch, qkv, p_.size.heads, scale, scores);
+        a = linear(b.block("attention output"), l.attention_output, a);
+        x = add_norm(b.block("norm"), l.attention_norm, a, x);
+        ggml_tensor* f = linear(b.block("ffn up"), l.up, p_.activation, x);  // [F, T]
+        f = linear(b.block("ffn down"), l.down, f);
+        return add_norm(b.block("norm"), l.output_norm, f, x);
     }
 
     void build_heads(GraphBuilder& b, const RaggedBatch& batch, const EncoderWants& wants,
                      EncoderOutputs& out) const {
         if (wants.pooler || wants.next_sentence) {
+            b.block("pooler");
             std::vector<int32_t> first;  // [B]: the row of each [CLS]
             for (int64_t s = 0; s < batch.sequences(); ++s) {
                 first.push_back(static_cast<int32_t>(batch.offset(s)));
@@ -158,9 +163,12 @@ class Bert final : public EncoderModel {
             ggml_tensor* cls = embed(b, {out.last_hidden, b.input(first)});      // [H, B]
             out.pooler = b.output(linear(b, w_.pooler, Activation::Tanh, cls));  // [H, B]
         }
-        if (wants.next_sentence)
-            out.next_sentence = b.output(linear(b, w_.next_sentence, out.pooler));  // [2, B]
+        if (wants.next_sentence) {
+            ggml_tensor* scores = linear(b.block("next-sentence head"), w_.next_sentence, out.pooler);
+            out.next_sentence = b.output(scores);  // [2, B]
+        }
         if (!wants.mlm_rows.empty()) {
+            b.block("masked-token head");
             ggml_tensor* x = embed(b, {out.last_hidden, b.input(wants.mlm_rows)});  // [H, M]
             x = linear(b, w_.mlm_transform, p_.activation, x);                      // [H, M]
             out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));  // [V, M]

@@ -143,7 +143,8 @@ class Gpt2 final : public DecoderModel {
     ggml_tensor* build(GraphBuilder& b, const std::vector<DecoderSlice>& slices) const override {
         Layout layout = lay_out(b, slices);
         ggml_tensor* x =  // [H, T]
-            embed_sum(b, {{w_.tokens, b.input(layout.ids)}, {w_.positions, b.input(layout.positions)}});
+            embed_sum(b.block("embed"),
+                      {{w_.tokens, b.input(layout.ids)}, {w_.positions, b.input(layout.positions)}});
         for (int64_t i = 0; i < p_.size.layers; ++i) {
             for (size_t s = 0; s < slices.size(); ++s) {
                 layout.sequences[s].keys = slices[s].cache->keys(i);
@@ -151,6 +152,7 @@ class Gpt2 final : public DecoderModel {
             }
             x = layer(b, layout.sequences, i, x);  // [H, T]
         }
+        b.block("head");
         if (layout.wanted.empty()) {
             b.append(x);
             return nullptr;
@@ -164,11 +166,13 @@ class Gpt2 final : public DecoderModel {
     ggml_tensor* layer(GraphBuilder& b, const std::vector<CachedSequence>& sequences, int64_t index,
                        ggml_tensor* x) const {
         const Gpt2Layer& l = w_.layers[static_cast<size_t>(index)];
-        const Qkv qkv = project(b, l.projections, norm(b, l.attention_norm, x));
-        ggml_tensor* a = cached_attention(b, sequences, qkv, p_.size.heads, attention_scale(index));
-        x = linear_add(b, l.attention_output, a, x);
-        ggml_tensor* f = linear(b, l.up, p_.activation, norm(b, l.feed_forward_norm, x));  // [F, T]
-        return linear_add(b, l.down, f, x);
+        ggml_tensor* y = norm(b.block("norm"), l.attention_norm, x);
+        const Qkv qkv = project(b.block("qkv"), l.projections, y);
+        y = cached_attention(b.block("attention"), sequences, qkv, p_.size.heads, attention_scale(index));
+        x = linear_add(b.block("attention output"), l.attention_output, y, x);
+        y = norm(b.block("norm"), l.feed_forward_norm, x);
+        ggml_tensor* f = linear(b.block("ffn up"), l.up, p_.activation, y);  // [F, T]
+        return linear_add(b.block("ffn down"), l.down, f, x);
     }
 
     float attention_scale(int64_t index) const {
