@@ -27,7 +27,14 @@ class GenerateJob final : public DecodeJob {
         return std::min(size.context, static_cast<int64_t>(request_.ids.size()) + request_.max_tokens);
     }
     bool wants_all_logits() const override { return false; }
-    void started() override { started_ = Clock::now(); }
+    void started(const ModelSize& size) override {
+        started_ = Clock::now();
+        // No more of them are allocated from token to token.
+        const auto positions = static_cast<size_t>(positions_needed(size));
+        tokens_.reserve(positions);
+        result_.tokens.reserve(positions - request_.ids.size());
+        if (request_.logprobs) result_.logprobs.reserve(positions - request_.ids.size());
+    }
     void fail(const Error& error) override { completion_.finish(error); }
 
     bool receive(const float* logits, int64_t, const ModelSize& size) override {
@@ -127,9 +134,9 @@ void check_ids(const std::vector<int32_t>& ids, const ModelSize& size) {
 DecoderSlice DecodeJob::slice(int64_t limit) const {
     const int64_t count = std::min(limit, pending());
     DecoderSlice s;
-    s.cache = cache.get();
     s.past = past_;
-    s.ids.assign(tokens_.begin() + past_, tokens_.begin() + past_ + count);
+    s.ids = tokens_.data() + past_;
+    s.count = count;
     s.all_logits = wants_all_logits();
     s.last_logits = count == pending();
     return s;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/system.h"
+#include "graph/fused.h"
 
 namespace ggml_transformers {
 
@@ -24,17 +25,23 @@ DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, Fuse
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
     admit();
-    const std::vector<Turn> turns = take_turns();
-    if (turns.empty()) return;
+    take_turns();
+    if (turns_.empty()) return;
     try {
-        run(turns, stopping);
+        run(stopping);
     } catch (...) {
         const Error error = current_error();
-        for (const Turn& turn : turns) {
+        for (const Turn& turn : turns_) {
             turn.job->fail(job_error(error, turn.job->cancelled()));
             remove(turn.job);
         }
     }
+    turns_.clear();
+}
+
+void DecodeScheduler::release_activations() {
+    runner_.release();
+    graphs_.release();
 }
 
 void DecodeScheduler::drop_cancelled() {
@@ -61,7 +68,7 @@ void DecodeScheduler::admit() {
         try {
             require_memory(bytes, "The KV cache");
             job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions, kv_bytes_);
-            job->started();
+            job->started(size);
             active_.push_back(job);
         } catch (...) {
             job->fail(current_error());
@@ -71,45 +78,74 @@ void DecodeScheduler::admit() {
 
 // Every decoding sequence brings its token; prompts share what is left of the budget, in order, so that
 // running streams keep flowing while a long prompt is evaluated piece by piece.
-std::vector<DecodeScheduler::Turn> DecodeScheduler::take_turns() {
-    std::vector<Turn> turns;
+void DecodeScheduler::take_turns() {
+    turns_.clear();
     int64_t left = token_budget_;
     for (const auto& job : active_) {
         if (job->pending() != 1) continue;
-        turns.push_back({job, job->slice(1)});
+        turns_.push_back({job, job->slice(1)});
         --left;
     }
     for (const auto& job : active_) {
-        if (job->pending() == 1 || (left <= 0 && !turns.empty())) continue;
-        turns.push_back({job, job->slice(std::max<int64_t>(left, 1))});
-        left -= static_cast<int64_t>(turns.back().slice.ids.size());
+        if (job->pending() == 1 || (left <= 0 && !turns_.empty())) continue;
+        turns_.push_back({job, job->slice(std::max<int64_t>(left, 1))});
+        left -= turns_.back().slice.count;
     }
-    return turns;
 }
 
-void DecodeScheduler::run(const std::vector<Turn>& turns, const std::function<bool()>& stopping) {
-    std::vector<DecoderSlice> slices;
-    for (const Turn& turn : turns) slices.push_back(turn.slice);
-    GraphBuilder builder(model_.max_nodes(slices.size()), fused_);
-    const ggml_tensor* logits = model_.build(builder, slices);
-    const auto nobody_waits = [&turns] {
-        return std::all_of(turns.begin(), turns.end(),
+void DecodeScheduler::lay_out_batch() {
+    batch_.sequences.clear();
+    for (auto* values : {&batch_.ids, &batch_.positions, &batch_.wanted}) values->clear();
+    for (const Turn& turn : turns_) {
+        const DecoderSlice& slice = turn.slice;
+        const auto first = static_cast<int64_t>(batch_.ids.size());
+        batch_.sequences.push_back({turn.job->cache.get(), first, slice.count, slice.past});
+        batch_.ids.insert(batch_.ids.end(), slice.ids, slice.ids + slice.count);
+        for (int64_t i = 0; i < slice.count; ++i) {
+            batch_.positions.push_back(static_cast<int32_t>(slice.past + i));
+            if (i >= slice.count - slice.wanted()) batch_.wanted.push_back(static_cast<int32_t>(first + i));
+        }
+    }
+}
+
+void DecodeScheduler::run(const std::function<bool()>& stopping) {
+    lay_out_batch();
+    const bool with_logits = !batch_.wanted.empty();
+    const ModelSize& size = model_.size();
+    const auto build = [&](GraphBuilder builder) {
+        auto graph = std::make_unique<Graphs::Graph>(Graphs::Graph{with_logits, std::move(builder), nullptr});
+        graph->outputs = model_.build(graph->builder, batch_);
+        return graph;
+    };
+    if (fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads)) {
+        const auto build_reusable = [&](const GraphBuilder* smaller) {
+            return build(GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller));
+        };
+        run_graph(graphs_.find(with_logits, build_reusable), stopping);
+    } else {
+        run_graph(*build(GraphBuilder(model_.max_nodes(turns_.size()), fused_)), stopping);
+    }
+}
+
+void DecodeScheduler::run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping) {
+    const auto nobody_waits = [this] {
+        return std::all_of(turns_.begin(), turns_.end(),
                            [](const Turn& turn) { return turn.job->cancelled(); });
     };
-    runner_.run(builder, [&] { return stopping() || nobody_waits(); });
+    runner_.run(graph.builder, [&] { return stopping() || nobody_waits(); });
+    deliver(graph.outputs);
+}
 
+void DecodeScheduler::deliver(const ggml_tensor* logits) {
     const ModelSize& size = model_.size();
     int64_t row = 0;
-    std::vector<float> rows;
-    for (const Turn& turn : turns) {
-        const auto count = static_cast<int64_t>(turn.slice.ids.size());
-        turn.job->advance(count);
-        const int64_t wanted = turn.slice.all_logits ? count : (turn.slice.last_logits ? 1 : 0);
+    for (const Turn& turn : turns_) {
+        turn.job->advance(turn.slice.count);
+        const int64_t wanted = turn.slice.wanted();
         if (wanted == 0) continue;
-        rows.resize(static_cast<size_t>(wanted * size.vocabulary));
-        read_output(logits, rows.data(), row * size.vocabulary, wanted * size.vocabulary);
+        const float* rows = view_output(logits, row * size.vocabulary, wanted * size.vocabulary, rows_);
         row += wanted;
-        if (turn.job->receive(rows.data(), wanted, size)) remove(turn.job);
+        if (turn.job->receive(rows, wanted, size)) remove(turn.job);
     }
 }
 

@@ -49,6 +49,17 @@ struct LogitsResult {
 // Throws Error(InvalidArgument | InputTooLong).
 void check_ids(const std::vector<int32_t>& ids, const ModelSize& size);
 
+// The part of a sequence that a batch evaluates.
+struct DecoderSlice {
+    int64_t past = 0;              // tokens already in the cache
+    const int32_t* ids = nullptr;  // new tokens
+    int64_t count = 0;
+    bool all_logits = false;  // of every new token, not only the last
+    bool last_logits = false;
+
+    int64_t wanted() const { return all_logits ? count : (last_logits ? 1 : 0); }  // rows of logits
+};
+
 // A sequence under way; what becomes of its logits is the subclass's business.
 class DecodeJob {
  public:
@@ -62,11 +73,11 @@ class DecodeJob {
     // `logits` [rows, V] of the tokens just evaluated, all or the last. True when the job is finished.
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
     virtual void fail(const Error& error) = 0;
-    virtual void started() {}
+    virtual void started(const ModelSize&) {}
 
     bool cancelled() const { return cancel_.cancelled(); }
     int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
-    // The next at most `limit` tokens to evaluate.
+    // The next at most `limit` tokens to evaluate. Valid until there are more tokens.
     DecoderSlice slice(int64_t limit) const;
     void advance(int64_t count) { past_ += count; }
 
@@ -95,18 +106,24 @@ class DecodeScheduler {
     // Admits what fits and runs one step.
     void step(const std::function<bool()>& stopping);
 
-    GraphRunner& runner() { return runner_; }
+    // Bytes of activations held between steps, and giving them back.
+    uint64_t activation_bytes() const { return runner_.activation_bytes() + graphs_.activation_bytes(); }
+    void release_activations();
 
  private:
     struct Turn {
         std::shared_ptr<DecodeJob> job;
         DecoderSlice slice;
     };
+    using Graphs = GraphCache<bool, ggml_tensor*>;  // with logits or without
 
     void drop_cancelled();
     void admit();
-    std::vector<Turn> take_turns();
-    void run(const std::vector<Turn>& turns, const std::function<bool()>& stopping);
+    void take_turns();
+    void lay_out_batch();
+    void run(const std::function<bool()>& stopping);
+    void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);
+    void deliver(const ggml_tensor* logits);
     void remove(const std::shared_ptr<DecodeJob>& job);
 
     const DecoderModel& model_;
@@ -117,6 +134,12 @@ class DecodeScheduler {
     std::atomic<uint64_t>& kv_bytes_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
+
+    // The batch at hand. Their memory is used again for the next one.
+    std::vector<Turn> turns_;
+    DecoderBatch batch_;
+    std::vector<float> rows_;
+    Graphs graphs_;  // they read batch_
 };
 
 }  // namespace ggml_transformers

@@ -69,6 +69,8 @@ void check_encode_request(const EncodeRequest& request, const ModelSize& size, c
 EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken cancel_,
                      Completion<EncodeResult> completion_)
     : request(std::move(request_)), cancel(std::move(cancel_)), completion(std::move(completion_)) {
+    offsets.reserve(request.lengths.size() + 1);
+    attention_offsets.reserve(request.lengths.size() + 1);
     offsets.push_back(0);
     attention_offsets.push_back(0);
     for (const int64_t length : request.lengths) {
@@ -77,7 +79,7 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     }
     remaining = sequences();
 
-    mlm_rows.resize(static_cast<size_t>(sequences()));
+    if (!request.mlm_positions.empty()) mlm_rows.resize(static_cast<size_t>(sequences()));
     for (size_t row = 0; row < request.mlm_positions.size(); ++row) {
         const int64_t position = request.mlm_positions[row];
         const auto sequence = static_cast<size_t>(std::upper_bound(offsets.begin(), offsets.end(), position) -

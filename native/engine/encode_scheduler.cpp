@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "graph/fused.h"
+
 namespace ggml_transformers {
 
 EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
@@ -10,13 +12,19 @@ EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, Fuse
 
 void EncodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
-    const std::vector<Pick> picks = pick_batch();
-    if (picks.empty()) return;
+    pick_batch();
+    if (picks_.empty()) return;
     try {
-        run_batch(picks, stopping);
+        run_batch(stopping);
     } catch (...) {
-        fail(picks, current_error());
+        fail(current_error());
     }
+    picks_.clear();
+}
+
+void EncodeScheduler::release_activations() {
+    runner_.release();
+    graphs_.release();
 }
 
 void EncodeScheduler::drop_cancelled() {
@@ -30,69 +38,106 @@ void EncodeScheduler::drop_cancelled() {
 
 // Takes a sequence from each job in turn until the budget is spent, so that a short request shares the next
 // batch instead of waiting behind a long one. The oldest job decides which outputs the batch has.
-std::vector<EncodeScheduler::Pick> EncodeScheduler::pick_batch() {
-    std::vector<Pick> picks;
+void EncodeScheduler::pick_batch() {
+    picks_.clear();
     int64_t tokens = 0;
     bool progress = !jobs_.empty();
     while (progress) {
         progress = false;
         for (const auto& job : jobs_) {
             if (job->next == job->sequences() || !job->same_outputs(*jobs_.front())) continue;
-            const Pick pick{job, job->next};
-            if (!picks.empty() && tokens + pick.length() > token_budget_) continue;
-            picks.push_back(pick);
+            const Pick pick{job, job->next, picks_.size()};
+            if (!picks_.empty() && tokens + pick.length() > token_budget_) continue;
+            picks_.push_back(pick);
             tokens += pick.length();
             ++job->next;
             progress = true;
         }
     }
-    std::stable_sort(picks.begin(), picks.end(),
-                     [](const Pick& a, const Pick& b) { return a.length() < b.length(); });
-    return picks;
+    std::sort(picks_.begin(), picks_.end(), [](const Pick& a, const Pick& b) {
+        return a.length() != b.length() ? a.length() < b.length() : a.order < b.order;
+    });
 }
 
 namespace {
 
-// Appends sequence `index` of the job at row `first` of the batch.
-void append_sequence(const EncodeJob& job, int64_t index, EncoderInput& input, EncoderWants& wants) {
-    const auto first = static_cast<int32_t>(input.ids.size());
+// Appends sequence `index` of the job to the batch.
+void append_sequence(const EncodeJob& job, int64_t index, EncoderBatch& batch) {
+    const auto first = static_cast<int32_t>(batch.layout.tokens());
     const int64_t begin = job.offsets[static_cast<size_t>(index)];
     const int64_t end = job.offsets[static_cast<size_t>(index) + 1];
+    batch.layout.add(end - begin);
+    batch.cls_rows.push_back(first);
     for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i);
-        input.ids.push_back(job.request.ids[at]);
-        input.segments.push_back(job.request.segments.empty() ? 0 : job.request.segments[at]);
-        input.positions.push_back(static_cast<int32_t>(i - begin));
+        batch.ids.push_back(job.request.ids[at]);
+        batch.segments.push_back(job.request.segments.empty() ? 0 : job.request.segments[at]);
+        batch.positions.push_back(static_cast<int32_t>(i - begin));
     }
+    if (job.mlm_rows.empty()) return;
     for (const auto& [position, row] : job.mlm_rows[static_cast<size_t>(index)]) {
-        wants.mlm_rows.push_back(first + position);
+        batch.mlm_rows.push_back(first + position);
     }
 }
 
 }  // namespace
 
-void EncodeScheduler::run_batch(const std::vector<Pick>& picks, const std::function<bool()>& stopping) {
-    std::vector<int64_t> lengths;
-    EncoderInput input;
+void EncodeScheduler::lay_out_batch() {
+    batch_.layout.clear();
+    for (auto* values :
+         {&batch_.ids, &batch_.segments, &batch_.positions, &batch_.cls_rows, &batch_.mlm_rows})
+        values->clear();
+    for (const Pick& pick : picks_) append_sequence(*pick.job, pick.sequence, batch_);
+}
+
+EncoderWants EncodeScheduler::wants() const {
+    const EncodeRequest& sample = picks_.front().job->request;
     EncoderWants wants;
-    const EncodeRequest& sample = picks.front().job->request;
     wants.hidden_states = sample.hidden_states;
     wants.attentions = sample.attentions;
     wants.pooler = sample.pooler;
     wants.next_sentence = sample.next_sentence;
-    for (const Pick& pick : picks) {
-        lengths.push_back(pick.length());
-        append_sequence(*pick.job, pick.sequence, input, wants);
+    wants.mlm = !batch_.mlm_rows.empty();
+    return wants;
+}
+
+void EncodeScheduler::run_batch(const std::function<bool()>& stopping) {
+    lay_out_batch();
+    const EncoderWants wanted = wants();
+    const ModelSize& size = model_.size();
+    const bool fused =
+        fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads) && !wanted.attentions;
+    if (fused) {
+        run_graph(graphs_.find(wanted, [&](const GraphBuilder* smaller) { return build(wanted, smaller); }),
+                  stopping);
+    } else {
+        run_graph(*build_for_one_batch(wanted), stopping);
     }
-    const RaggedBatch batch(lengths);
-    GraphBuilder builder(model_.max_nodes(batch.groups().size()), fused_);
-    const EncoderOutputs outputs = model_.build(builder, batch, input, wants);
-    const auto nobody_waits = [&picks] {
-        return std::all_of(picks.begin(), picks.end(),
+}
+
+std::unique_ptr<EncodeScheduler::Graphs::Graph> EncodeScheduler::build(const EncoderWants& wanted,
+                                                                       const GraphBuilder* smaller) {
+    auto graph = std::make_unique<Graphs::Graph>(
+        Graphs::Graph{wanted, GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller), {}});
+    graph->outputs = model_.build(graph->builder, batch_, wanted);
+    return graph;
+}
+
+std::unique_ptr<EncodeScheduler::Graphs::Graph> EncodeScheduler::build_for_one_batch(
+    const EncoderWants& wanted) {
+    const size_t nodes = model_.max_nodes(batch_.layout.groups().size());
+    auto graph = std::make_unique<Graphs::Graph>(Graphs::Graph{wanted, GraphBuilder(nodes, fused_), {}});
+    graph->outputs = model_.build(graph->builder, batch_, wanted);
+    return graph;
+}
+
+void EncodeScheduler::run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping) {
+    const auto nobody_waits = [this] {
+        return std::all_of(picks_.begin(), picks_.end(),
                            [](const Pick& p) { return p.job->cancel.cancelled(); });
     };
-    runner_.run(builder, [&] { return stopping() || nobody_waits(); });
-    deliver(picks, batch, outputs);
+    runner_.run(graph.builder, [&] { return stopping() || nobody_waits(); });
+    deliver(graph.outputs);
 }
 
 namespace {
@@ -100,25 +145,27 @@ namespace {
 // Copies the results of one sequence, whose first token is row `row` of the batch.
 class Delivery {
  public:
-    Delivery(EncodeJob& job, int64_t sequence, const ModelSize& size, int64_t row)
+    Delivery(EncodeJob& job, int64_t sequence, const ModelSize& size, int64_t row,
+             std::vector<float>& storage)
         : job_(job),
           sequence_(sequence),
           size_(size),
           row_(row),
+          storage_(storage),
           first_(job.offsets[static_cast<size_t>(sequence)]),
           length_(job.offsets[static_cast<size_t>(sequence) + 1] - first_) {}
 
     void last_hidden(const ggml_tensor* tensor) const {
         const EncodeRequest& request = job_.request;
         if (!request.last_hidden && !request.pooling) return;
-        std::vector<float> rows(static_cast<size_t>(length_ * size_.hidden));
-        read_output(tensor, rows.data(), row_ * size_.hidden, length_ * size_.hidden);
+        const int64_t values = length_ * size_.hidden;
+        const float* rows = view_output(tensor, row_ * size_.hidden, values, storage_);
         if (request.last_hidden) {
-            std::copy(rows.begin(), rows.end(), job_.result.last_hidden.begin() + first_ * size_.hidden);
+            std::copy_n(rows, values, job_.result.last_hidden.begin() + first_ * size_.hidden);
         }
         if (request.pooling) {
             float* out = job_.result.pooled.data() + sequence_ * size_.hidden;
-            pool(*request.pooling, rows.data(), length_, size_.hidden, out);
+            pool(*request.pooling, rows, length_, size_.hidden, out);
             if (request.normalize) normalize(out, size_.hidden);
         }
     }
@@ -154,6 +201,7 @@ class Delivery {
 
     // Returns the batch's next masked-token row.
     int64_t mlm(const ggml_tensor* tensor, int64_t batch_row) const {
+        if (job_.mlm_rows.empty()) return batch_row;
         for (const auto& [position, row] : job_.mlm_rows[static_cast<size_t>(sequence_)]) {
             read_output(tensor, job_.result.mlm_logits.data() + row * size_.vocabulary,
                         batch_row * size_.vocabulary, size_.vocabulary);
@@ -167,22 +215,23 @@ class Delivery {
     int64_t sequence_;
     const ModelSize& size_;
     int64_t row_;
+    std::vector<float>& storage_;  // for rows that cannot be used where they are
     int64_t first_;
     int64_t length_;
 };
 
 }  // namespace
 
-void EncodeScheduler::deliver(const std::vector<Pick>& picks, const RaggedBatch& batch,
-                              const EncoderOutputs& outputs) {
+void EncodeScheduler::deliver(const EncoderOutputs& outputs) {
+    const RaggedBatch& batch = batch_.layout;
     int64_t mlm_row = 0;
     for (size_t g = 0; g < batch.groups().size(); ++g) {
         const RaggedGroup& group = batch.groups()[g];
         for (int64_t i = 0; i < group.count; ++i) {
             const int64_t index = group.first_sequence + i;
-            const Pick& pick = picks[static_cast<size_t>(index)];
+            const Pick& pick = picks_[static_cast<size_t>(index)];
             EncodeJob& job = *pick.job;
-            const Delivery delivery(job, pick.sequence, model_.size(), batch.offset(index));
+            const Delivery delivery(job, pick.sequence, model_.size(), batch.offset(index), rows_);
             delivery.last_hidden(outputs.last_hidden);
             if (job.request.hidden_states) delivery.hidden_states(outputs.hidden_states);
             if (job.request.attentions) delivery.attentions(outputs.attentions, g, i);
@@ -197,11 +246,12 @@ void EncodeScheduler::deliver(const std::vector<Pick>& picks, const RaggedBatch&
         jobs_.end());
 }
 
-void EncodeScheduler::fail(const std::vector<Pick>& picks, const Error& error) {
-    const auto in_batch = [&picks](const auto& job) {
-        return std::any_of(picks.begin(), picks.end(), [&job](const Pick& pick) { return pick.job == job; });
+void EncodeScheduler::fail(const Error& error) {
+    const auto in_batch = [this](const auto& job) {
+        return std::any_of(picks_.begin(), picks_.end(),
+                           [&job](const Pick& pick) { return pick.job == job; });
     };
-    for (const Pick& pick : picks) {
+    for (const Pick& pick : picks_) {
         pick.job->completion.finish(job_error(error, pick.job->cancel.cancelled()));
     }
     jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), in_batch), jobs_.end());

@@ -56,7 +56,8 @@ class EncodeJob {
 
     std::vector<int64_t> offsets;            // [B + 1] into T
     std::vector<int64_t> attention_offsets;  // [B + 1] into result.attentions
-    // Per sequence, its masked-token rows: position within the sequence, and row of the result.
+    // Per sequence, its masked-token rows: position within the sequence, and row of the result. Empty when
+    // none is wanted.
     std::vector<std::vector<std::pair<int32_t, int64_t>>> mlm_rows;
 
     int64_t next = 0;       // first sequence not yet in a batch
@@ -76,26 +77,42 @@ class EncodeScheduler {
     // Runs one batch. `stopping` is asked between graph nodes.
     void step(const std::function<bool()>& stopping);
 
-    GraphRunner& runner() { return runner_; }
+    // Bytes of activations held between batches, and giving them back.
+    uint64_t activation_bytes() const { return runner_.activation_bytes() + graphs_.activation_bytes(); }
+    void release_activations();
 
  private:
     struct Pick {
         std::shared_ptr<EncodeJob> job;
         int64_t sequence;
+        size_t order;
         int64_t length() const { return job->request.lengths[static_cast<size_t>(sequence)]; }
     };
 
+    using Graphs = GraphCache<EncoderWants, EncoderOutputs>;
+
     void drop_cancelled();
-    std::vector<Pick> pick_batch();
-    void run_batch(const std::vector<Pick>& picks, const std::function<bool()>& stopping);
-    void deliver(const std::vector<Pick>& picks, const RaggedBatch& batch, const EncoderOutputs& outputs);
-    void fail(const std::vector<Pick>& picks, const Error& error);
+    void pick_batch();
+    void lay_out_batch();
+    EncoderWants wants() const;
+    void run_batch(const std::function<bool()>& stopping);
+    void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);
+    std::unique_ptr<Graphs::Graph> build(const EncoderWants& wants, const GraphBuilder* smaller);
+    std::unique_ptr<Graphs::Graph> build_for_one_batch(const EncoderWants& wants);
+    void deliver(const EncoderOutputs& outputs);
+    void fail(const Error& error);
 
     const EncoderModel& model_;
     GraphRunner runner_;
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
     std::deque<std::shared_ptr<EncodeJob>> jobs_;
+
+    // The batch at hand. Their memory is used again for the next one.
+    std::vector<Pick> picks_;
+    EncoderBatch batch_;
+    std::vector<float> rows_;
+    Graphs graphs_;  // they read batch_
 };
 
 }  // namespace ggml_transformers

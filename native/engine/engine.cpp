@@ -147,9 +147,9 @@ void Engine::serve() {
 
 void Engine::step() {
     if (!profile_) return step_untimed();
-    const auto begin = Profile::Clock::now();
+    profile_->begin();
     step_untimed();
-    profile_->batch(Profile::seconds_since(begin));
+    profile_->lap();
 }
 
 void Engine::step_untimed() {
@@ -173,14 +173,14 @@ void Engine::take_inbox() {
 }
 
 void Engine::publish_memory() {
-    const GraphRunner& runner = encode_ ? encode_->runner() : decode_->runner();
-    memory_.activations = runner.activation_bytes() + (fused_ ? fused_->scratch_bytes() : 0);
+    const uint64_t activations = encode_ ? encode_->activation_bytes() : decode_->activation_bytes();
+    memory_.activations = activations + (fused_ ? fused_->scratch_bytes() : 0);
     memory_.weights = weights_->copied_bytes() + (fused_ ? fused_->packed_bytes() : 0);
 }
 
 void Engine::release_activations() {
-    if (encode_) encode_->runner().release();
-    if (decode_) decode_->runner().release();
+    if (encode_) encode_->release_activations();
+    if (decode_) decode_->release_activations();
     if (fused_) fused_->release();
     publish_memory();
 }

@@ -1,78 +1,16 @@
-// Builds one graph at a time, allocates it, fills its inputs, runs it and reads its outputs.
+// Allocates graphs, fills their inputs, runs them and reads their outputs.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <deque>
-#include <exception>
 #include <functional>
-#include <initializer_list>
-#include <string>
+#include <memory>
 #include <vector>
 
 #include "engine/device.h"
-#include "engine/ggml_ptr.h"
-#include "engine/profile.h"
+#include "engine/graph_builder.h"
 
 namespace ggml_transformers {
-
-class FusedCpu;
-
-// The graph under construction. Blocks (graph/) append to it.
-class GraphBuilder {
- public:
-    // `max_nodes` bounds the number of tensors the graph will have. With `fused`, blocks lower to its
-    // operations where it has them.
-    explicit GraphBuilder(size_t max_nodes, FusedCpu* fused = nullptr);
-
-    ggml_context* context() const { return context_.get(); }
-    ggml_cgraph* graph() const { return graph_; }
-    FusedCpu* fused() const { return fused_; }
-
-    // Inputs, filled with these values once the graph is allocated.
-    ggml_tensor* input(const std::vector<int32_t>& values);                               // [n]
-    ggml_tensor* input(const std::vector<float>& values, int64_t columns, int64_t rows);  // [rows, columns]
-
-    // What is built from here on belongs to the block of that name; profiles count by it.
-    GraphBuilder& block(const char* name);
-
-    // How much arithmetic it takes to compute a tensor.
-    using Cost = std::function<Arithmetic(const ggml_tensor*)>;
-
-    // An F32 tensor [columns, rows] that `work` computes once `sources` (nulls are skipped) are there. Called
-    // on the thread that walks the graph.
-    ggml_tensor* custom(int64_t columns, int64_t rows, std::initializer_list<ggml_tensor*> sources,
-                        std::function<void(ggml_tensor*)> work, Cost cost = nullptr);
-
-    // Orders the computation of `tensor` here, before whatever is appended later.
-    void append(ggml_tensor* tensor) { ggml_build_forward_expand(graph_, tensor); }
-    // The same, and its values stay readable after the run.
-    ggml_tensor* output(ggml_tensor* tensor);
-
- private:
-    friend class GraphRunner;
-    struct Input {
-        ggml_tensor* tensor;
-        std::vector<uint8_t> bytes;
-    };
-
-    struct Custom {
-        GraphBuilder* builder;
-        std::function<void(ggml_tensor*)> work;
-        Cost cost;
-    };
-    void name_new_tensors();
-    static Arithmetic arithmetic(const ggml_tensor* node);
-    static void run_custom(ggml_tensor* tensor, int thread, int threads, void* custom);
-
-    ContextPtr context_;
-    ggml_cgraph* graph_ = nullptr;
-    FusedCpu* fused_;
-    std::vector<Input> inputs_;
-    std::deque<Custom> customs_;  // a deque: the graph holds their addresses
-    std::exception_ptr failure_;  // what a custom operation threw
-    const char* block_ = nullptr;
-    ggml_tensor* last_named_ = nullptr;
-};
 
 class GraphRunner {
  public:
@@ -82,19 +20,69 @@ class GraphRunner {
     // Throws Error(Aborted | OutOfMemory | Internal).
     void run(GraphBuilder& builder, const std::function<bool()>& should_abort);
 
-    // Bytes of activations held between runs.
+    // Bytes of activations held between runs for graphs of one batch, and for a graph that is run again.
     uint64_t activation_bytes() const;
-    // Gives them back; the next run allocates anew.
+    static uint64_t activation_bytes(const GraphBuilder& builder);
+    // Gives those of graphs of one batch back; the next run allocates anew.
     void release();
 
  private:
+    void allocate(GraphBuilder& builder);
+    void walk(GraphBuilder& builder, const std::function<bool()>& should_abort);
+
     Device& device_;
     Profile* profile_;
-    AllocatorPtr allocator_;
+    AllocatorPtr allocator_;  // shared by the graphs of one batch
 };
 
-// Copies an F32 output, whole or `count` values from `first`, to host memory.
+// Graphs that are run again, by what they compute. The least recently used makes room for a new one.
+template <class Key, class Outputs>
+class GraphCache {
+ public:
+    struct Graph {
+        Key key;
+        GraphBuilder builder;
+        Outputs outputs;
+    };
+
+    // The graph of that key with room for its inputs as they are now. Where there is none,
+    // `make(smaller)` builds one; `smaller` is the one that was outgrown, or null.
+    template <class Make>
+    Graph& find(const Key& key, const Make& make) {
+        const auto found = std::find_if(graphs_.begin(), graphs_.end(),
+                                        [&key](const auto& graph) { return graph->key == key; });
+        if (found != graphs_.end() && (*found)->builder.fits()) {
+            std::rotate(graphs_.begin(), found, found + 1);
+            return *graphs_.front();
+        }
+        std::unique_ptr<Graph> smaller;
+        if (found != graphs_.end()) {
+            smaller = std::move(*found);
+            graphs_.erase(found);
+        }
+        std::unique_ptr<Graph> graph = make(smaller ? &smaller->builder : nullptr);
+        if (graphs_.size() == most_graphs) graphs_.pop_back();
+        graphs_.insert(graphs_.begin(), std::move(graph));
+        return *graphs_.front();
+    }
+
+    uint64_t activation_bytes() const {
+        uint64_t bytes = 0;
+        for (const auto& graph : graphs_) bytes += GraphRunner::activation_bytes(graph->builder);
+        return bytes;
+    }
+    void release() { graphs_.clear(); }
+
+ private:
+    static constexpr size_t most_graphs = 4;
+
+    std::vector<std::unique_ptr<Graph>> graphs_;  // the most recently used first
+};
+
+// Copies `count` values of an F32 output from `first` on to host memory.
 void read_output(const ggml_tensor* tensor, float* destination, int64_t first, int64_t count);
-std::vector<float> read_output(const ggml_tensor* tensor);
+// The same values where they are, if the device computes in host memory, else copied to `storage`.
+const float* view_output(const ggml_tensor* tensor, int64_t first, int64_t count,
+                         std::vector<float>& storage);
 
 }  // namespace ggml_transformers

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
 #include "engine/error.h"
 
@@ -21,13 +20,17 @@ Pooling pooling_from_name(const std::string& name) {
 namespace {
 
 void pool_mean(const float* rows, int64_t length, int64_t hidden, float* out) {
-    std::vector<double> sums(static_cast<size_t>(hidden), 0.0);
-    for (int64_t r = 0; r < length; ++r) {
-        for (int64_t i = 0; i < hidden; ++i)
-            sums[static_cast<size_t>(i)] += static_cast<double>(rows[r * hidden + i]);
-    }
-    for (int64_t i = 0; i < hidden; ++i) {
-        out[i] = static_cast<float>(sums[static_cast<size_t>(i)] / static_cast<double>(length));
+    constexpr int64_t together = 64;  // columns whose sums fit on the stack
+    for (int64_t begin = 0; begin < hidden; begin += together) {
+        const int64_t count = std::min(together, hidden - begin);
+        double sums[together] = {};
+        for (int64_t r = 0; r < length; ++r) {
+            const float* row = rows + r * hidden + begin;
+            for (int64_t i = 0; i < count; ++i) sums[i] += static_cast<double>(row[i]);
+        }
+        for (int64_t i = 0; i < count; ++i) {
+            out[begin + i] = static_cast<float>(sums[i] / static_cast<double>(length));
+        }
     }
 }
 

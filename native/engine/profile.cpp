@@ -34,10 +34,18 @@ void Profile::add(const char* name, double seconds, const Arithmetic& arithmetic
     found->arithmetic += arithmetic;
 }
 
-void Profile::batch(double seconds) {
+void Profile::begin() { lap_begin_ = Clock::now(); }
+
+void Profile::lap() {
+    const auto now = Clock::now();
+    const std::lock_guard lock(mutex_);
+    report_.seconds += std::chrono::duration<double>(now - std::exchange(lap_begin_, now)).count();
+}
+
+void Profile::batch() {
+    lap();
     const std::lock_guard lock(mutex_);
     ++report_.batches;
-    report_.seconds += seconds;
 }
 
 ProfileReport Profile::report() const {

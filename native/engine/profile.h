@@ -60,7 +60,11 @@ class Profile {
     // From the engine's thread.
     // An operation has run; what its parts took counts as theirs.
     void operation(const char* name, double seconds, const Arithmetic& arithmetic);
-    void batch(double seconds);
+    // The engine begins to work; the time until each `lap` counts as work.
+    void begin();
+    void lap();
+    // A batch was computed; its results are not told yet.
+    void batch();
 
     // Counts the rest of the scope under a name of its own, not under that of the operation around it.
     class Part {
@@ -93,7 +97,8 @@ class Profile {
     void add(const char* name, double seconds, const Arithmetic& arithmetic);
 
     mutable std::mutex mutex_;
-    ProfileReport report_;   // guarded by mutex_
+    ProfileReport report_;  // guarded by mutex_
+    Clock::time_point lap_begin_;
     double in_parts_ = 0.0;  // seconds of the running operation
 };
 

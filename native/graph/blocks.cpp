@@ -19,6 +19,7 @@ Activation activation_from_name(const std::string& name) {
 }
 
 ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup) {
+    if (builder.fused() != nullptr) return builder.fused()->embed_sum(builder, {lookup});
     return ggml_get_rows(builder.context(), lookup.table, lookup.indices);
 }
 
@@ -168,10 +169,14 @@ ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tens
 
 }  // namespace
 
+bool attention_is_fused(const GraphBuilder& builder, int64_t head) {
+    return builder.fused() != nullptr && FusedCpu::covers_head(head);
+}
+
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, std::vector<ggml_tensor*>* scores) {
     const auto& [joint, q, k, v] = qkv;
-    if (builder.fused() != nullptr && scores == nullptr && FusedCpu::covers_head(q->ne[0] / heads)) {
+    if (scores == nullptr && attention_is_fused(builder, q->ne[0] / heads)) {
         return builder.fused()->attention(builder, batch, joint, heads, scale);
     }
     ggml_context* context = builder.context();
@@ -190,39 +195,45 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qk
     return q;
 }
 
-ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                              const Qkv& qkv, int64_t heads, float scale) {
+ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, const Qkv& qkv, int64_t heads,
+                              float scale) {
     const auto& [joint, q, k, v] = qkv;
     const int64_t hidden = q->ne[0];
-    if (builder.fused() != nullptr && FusedCpu::covers_head(hidden / heads)) {
-        return builder.fused()->cached_attention(builder, sequences, joint, heads, scale);
+    if (attention_is_fused(builder, hidden / heads)) {
+        return builder.fused()->cached_attention(builder, cached.sequences, cached.layer, joint, heads,
+                                                 scale);
     }
     ggml_context* context = builder.context();
     const int64_t head = hidden / heads;
     const auto at = [](size_t stride, int64_t index) { return stride * static_cast<size_t>(index); };
 
-    for (const CachedSequence& s : sequences) {
-        const int64_t visible = s.mask->ne[0];  // K
+    for (size_t i = 0; i < cached.sequences.size(); ++i) {
+        const CachedSequence& s = cached.sequences[i];
+        ggml_tensor* mask = cached.masks[i];
+        ggml_tensor* past_keys = s.cache->keys(cached.layer);
+        ggml_tensor* past_values = s.cache->values(cached.layer);
+        const int64_t visible = mask->ne[0];  // K
         ggml_tensor* new_keys =
             ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));
         ggml_tensor* new_values =
             ggml_view_2d(context, v, hidden, s.count, v->nb[1], at(v->nb[1], s.first_token));
-        builder.append(ggml_cpy(
-            context, new_keys,
-            ggml_view_2d(context, s.keys, hidden, s.count, s.keys->nb[1], at(s.keys->nb[1], s.past))));
-        builder.append(ggml_cpy(
-            context, ggml_transpose(context, new_values),
-            ggml_view_2d(context, s.values, s.count, hidden, s.values->nb[1], at(s.values->nb[0], s.past))));
+        builder.append(ggml_cpy(context, new_keys,
+                                ggml_view_2d(context, past_keys, hidden, s.count, past_keys->nb[1],
+                                             at(past_keys->nb[1], s.past))));
+        builder.append(ggml_cpy(context, ggml_transpose(context, new_values),
+                                ggml_view_2d(context, past_values, s.count, hidden, past_values->nb[1],
+                                             at(past_values->nb[0], s.past))));
 
         const RaggedGroup rows{s.first_token, 0, s.count, 1};
         ggml_tensor* queries = split_heads(context, q, rows, heads);  // [D, n, A, 1]
         ggml_tensor* keys =                                           // [D, K, A]
-            ggml_view_3d(context, s.keys, head, visible, heads, s.keys->nb[1], at(s.keys->nb[0], head), 0);
+            ggml_view_3d(context, past_keys, head, visible, heads, past_keys->nb[1],
+                         at(past_keys->nb[0], head), 0);
         ggml_tensor* values =  // [K, D, A]
-            ggml_view_3d(context, s.values, visible, head, heads, s.values->nb[1], at(s.values->nb[1], head),
-                         0);
+            ggml_view_3d(context, past_values, visible, head, heads, past_values->nb[1],
+                         at(past_values->nb[1], head), 0);
         ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [K, n, A, 1]
-        weights = ggml_soft_max_ext(context, weights, s.mask, scale, 0.0f);
+        weights = ggml_soft_max_ext(context, weights, mask, scale, 0.0f);
         ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, n, A, 1]
         builder.append(join_heads(context, mixed, q, rows));
     }

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/graph_runner.h"
+#include "engine/graph_builder.h"
+#include "engine/kv_cache.h"
 #include "engine/ragged_batch.h"
 
 namespace ggml_transformers {
@@ -74,26 +75,38 @@ struct Qkv {
 
 Qkv project(GraphBuilder& builder, const Projections& projections, ggml_tensor* x);
 
-// Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards.
+// Whether attention over heads of that many values is one fused operation, which reads the batch when it
+// runs. Otherwise the graph holds for one batch alone.
+bool attention_is_fused(const GraphBuilder& builder, int64_t head);
+
+// Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
+// `batch` must stay where it is.
 // `scores`, when given, receives the attention maps of each group, [S, S, A, n] (keys, queries, heads,
 // sequences). Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, std::vector<ggml_tensor*>* scores);
 
-// Keys and values of one sequence's past, and its tokens in this batch. Plain operations keep the values
-// transposed, so that both products run along memory; the fused one keeps the keys in its kernels' groups.
+// One sequence's keys and values, and its tokens in this batch. Plain operations keep the values transposed,
+// so that both products run along memory; the fused one keeps the keys in its kernels' groups.
 struct CachedSequence {
-    ggml_tensor* keys = nullptr;    // H * capacity values
-    ggml_tensor* values = nullptr;  // H * capacity values
-    ggml_tensor* mask = nullptr;    // [K, n]: 0 where a query may look, -infinity elsewhere; K >= past + n
-    int64_t first_token = 0;        // index into the T tokens
-    int64_t count = 0;              // n, new tokens
-    int64_t past = 0;               // tokens already in the cache
+    KvCache* cache = nullptr;
+    int64_t first_token = 0;  // index into the T tokens
+    int64_t count = 0;        // n, new tokens
+    int64_t past = 0;         // tokens already in the cache
+};
+
+// All sequences of a batch, at one layer.
+struct CachedLayer {
+    const std::vector<CachedSequence>& sequences;  // must stay where it is
+    // For plain operations, one for each sequence, [K, n]: 0 where a query may look, -infinity elsewhere;
+    // K >= past + n.
+    const std::vector<ggml_tensor*>& masks;
+    int64_t layer = 0;
 };
 
 // Causal multi-head attention over each sequence's cache, to which its new keys and values are added first:
 // [H, T].
-ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                              const Qkv& qkv, int64_t heads, float scale);
+ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, const Qkv& qkv, int64_t heads,
+                              float scale);
 
 }  // namespace ggml_transformers

@@ -63,9 +63,15 @@ void add_row(const ggml_tensor* table, int32_t index, bool first, float* out, fl
 }  // namespace
 
 ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups) {
-    const int64_t hidden = lookups.front().table->ne[0], tokens = lookups.front().indices->ne[0];
-    const auto indices = [&lookups](size_t i) { return i < lookups.size() ? lookups[i].indices : nullptr; };
-    return builder.custom(hidden, tokens, {indices(0), indices(1), indices(2)}, [=](ggml_tensor* out) {
+    const int64_t hidden = lookups.front().table->ne[0], room = lookups.front().indices->ne[0];
+    // The tables are sources as well: one may be a result of this graph.
+    const auto source = [&lookups](size_t i) {
+        const size_t count = lookups.size();
+        return i < count ? lookups[i].indices : (i < 2 * count ? lookups[i - count].table : nullptr);
+    };
+    const auto sources = {source(0), source(1), source(2), source(3), source(4), source(5)};
+    return builder.custom(hidden, room, sources, [=](ggml_tensor* out) {
+        const int64_t tokens = out->ne[1];
         reserve_thread_scratch(hidden);
         const int64_t piece = rows_per_piece(hidden);
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int thread) {

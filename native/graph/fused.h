@@ -9,7 +9,7 @@
 
 #include "engine/aligned_buffer.h"
 #include "engine/compute_pool.h"
-#include "engine/graph_runner.h"
+#include "engine/graph_builder.h"
 #include "engine/ragged_batch.h"
 #include "graph/blocks.h"
 #include "kernels/kernels.h"
@@ -37,13 +37,14 @@ class FusedCpu {
     // Whether attention over heads of that many values is covered.
     static bool covers_head(int64_t head) { return head % 16 == 0; }
 
-    // Bidirectional attention over qkv [3H, T]: [H, T].
+    // Bidirectional attention over qkv [3H, T]: [H, T]. `batch`, and `sequences` below, are read when the
+    // graph runs.
     ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* qkv, int64_t heads,
                            float scale);
 
     // Causal attention over the caches, to which the new keys and values are added first: [H, T].
     ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                                  ggml_tensor* qkv, int64_t heads, float scale);
+                                  int64_t layer, ggml_tensor* qkv, int64_t heads, float scale);
 
     // Bytes of packed weights, and of working memory.
     uint64_t packed_bytes() const { return packed_bytes_; }
@@ -61,6 +62,10 @@ class FusedCpu {
     struct Product;  // one layer's part of a linear operation
 
     const Packed& packed(const ggml_tensor* weight);
+    void compute_attention(const RaggedBatch& batch, const ggml_tensor* qkv, int64_t heads, float scale,
+                           ggml_tensor* out);
+    void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,
+                                  const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
                         const ggml_tensor* residual, ggml_tensor* out);
     // `same_rows`: the previous product has left the activations in the form this one wants.

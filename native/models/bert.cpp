@@ -113,14 +113,14 @@ class Bert final : public EncoderModel {
         return around + static_cast<size_t>(p_.size.layers) * (per_layer + per_group * groups);
     }
 
-    EncoderOutputs build(GraphBuilder& b, const RaggedBatch& batch, const EncoderInput& input,
+    EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
                          const EncoderWants& wants) const override {
         EncoderOutputs out;
-        ggml_tensor* x = embeddings(b, input);  // [H, T]
+        ggml_tensor* x = embeddings(b, batch);  // [H, T]
         if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
         for (int64_t i = 0; i < p_.size.layers; ++i) {
             if (wants.attentions) out.attentions.emplace_back();
-            x = layer(b, batch, i, x, wants.attentions ? &out.attentions.back() : nullptr);  // [H, T]
+            x = layer(b, batch.layout, i, x, wants.attentions ? &out.attentions.back() : nullptr);  // [H, T]
             if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
         }
         out.last_hidden = b.output(x);
@@ -130,10 +130,10 @@ class Bert final : public EncoderModel {
 
  private:
     // LayerNorm(token + position + segment): [H, T].
-    ggml_tensor* embeddings(GraphBuilder& b, const EncoderInput& input) const {
-        std::vector<Lookup> lookups = {{w_.tokens, b.input(input.ids)},
-                                       {w_.positions, b.input(input.positions)}};
-        if (w_.segments != nullptr) lookups.push_back({w_.segments, b.input(input.segments)});
+    ggml_tensor* embeddings(GraphBuilder& b, const EncoderBatch& batch) const {
+        std::vector<Lookup> lookups = {{w_.tokens, b.input(batch.ids)},
+                                       {w_.positions, b.input(batch.positions)}};
+        if (w_.segments != nullptr) lookups.push_back({w_.segments, b.input(batch.segments)});
         ggml_tensor* sum = embed_sum(b.block("embed"), lookups);
         return norm(b.block("norm"), w_.embedding_norm, sum);
     }
@@ -152,24 +152,20 @@ class Bert final : public EncoderModel {
         return add_norm(b.block("norm"), l.output_norm, f, x);
     }
 
-    void build_heads(GraphBuilder& b, const RaggedBatch& batch, const EncoderWants& wants,
+    void build_heads(GraphBuilder& b, const EncoderBatch& batch, const EncoderWants& wants,
                      EncoderOutputs& out) const {
         if (wants.pooler || wants.next_sentence) {
             b.block("pooler");
-            std::vector<int32_t> first;  // [B]: the row of each [CLS]
-            for (int64_t s = 0; s < batch.sequences(); ++s) {
-                first.push_back(static_cast<int32_t>(batch.offset(s)));
-            }
-            ggml_tensor* cls = embed(b, {out.last_hidden, b.input(first)});      // [H, B]
-            out.pooler = b.output(linear(b, w_.pooler, Activation::Tanh, cls));  // [H, B]
+            ggml_tensor* cls = embed(b, {out.last_hidden, b.input(batch.cls_rows)});  // [H, B]
+            out.pooler = b.output(linear(b, w_.pooler, Activation::Tanh, cls));       // [H, B]
         }
         if (wants.next_sentence) {
             ggml_tensor* scores = linear(b.block("next-sentence head"), w_.next_sentence, out.pooler);
             out.next_sentence = b.output(scores);  // [2, B]
         }
-        if (!wants.mlm_rows.empty()) {
+        if (wants.mlm) {
             b.block("masked-token head");
-            ggml_tensor* x = embed(b, {out.last_hidden, b.input(wants.mlm_rows)});  // [H, M]
+            ggml_tensor* x = embed(b, {out.last_hidden, b.input(batch.mlm_rows)});  // [H, M]
             x = linear(b, w_.mlm_transform, p_.activation, x);                      // [H, M]
             out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));  // [V, M]
         }

@@ -88,43 +88,14 @@ Gpt2Weights read_weights(const Weights& weights, const Gpt2Parameters& p) {
 // ---- Graph
 // -----------------------------------------------------------------------------------------------------
 
-// The slices laid end to end, and each one's causal mask.
-struct Layout {
-    std::vector<int32_t> ids;        // [T]
-    std::vector<int32_t> positions;  // [T]
-    std::vector<int32_t> wanted;     // [M]: tokens whose logits are wanted
-    std::vector<CachedSequence> sequences;
-};
-
-// [K, n]: query i of the slice sees the past and the new tokens up to itself.
-ggml_tensor* causal_mask(GraphBuilder& b, int64_t past, int64_t count) {
-    const int64_t visible = KvCache::padded(past + count);
-    std::vector<float> mask(static_cast<size_t>(visible * count), -std::numeric_limits<float>::infinity());
-    for (int64_t i = 0; i < count; ++i) {
-        std::fill_n(mask.begin() + i * visible, past + i + 1, 0.0f);
+// [K, n]: each of the sequence's new tokens sees the past and the new tokens up to itself.
+ggml_tensor* causal_mask(GraphBuilder& b, const CachedSequence& s) {
+    const int64_t visible = KvCache::padded(s.past + s.count);
+    std::vector<float> mask(static_cast<size_t>(visible * s.count), -std::numeric_limits<float>::infinity());
+    for (int64_t i = 0; i < s.count; ++i) {
+        std::fill_n(mask.begin() + i * visible, s.past + i + 1, 0.0f);
     }
-    return b.input(mask, visible, count);
-}
-
-Layout lay_out(GraphBuilder& b, const std::vector<DecoderSlice>& slices) {
-    Layout layout;
-    for (const DecoderSlice& slice : slices) {
-        CachedSequence s;
-        s.first_token = static_cast<int64_t>(layout.ids.size());
-        s.count = static_cast<int64_t>(slice.ids.size());
-        s.past = slice.past;
-        s.mask = causal_mask(b, s.past, s.count);
-        layout.sequences.push_back(s);
-        for (int64_t i = 0; i < s.count; ++i) {
-            const bool last = i + 1 == s.count;
-            if (slice.all_logits || (slice.last_logits && last)) {
-                layout.wanted.push_back(static_cast<int32_t>(s.first_token + i));
-            }
-            layout.ids.push_back(slice.ids[static_cast<size_t>(i)]);
-            layout.positions.push_back(static_cast<int32_t>(s.past + i));
-        }
-    }
-    return layout;
+    return b.input(std::move(mask), visible, s.count);
 }
 
 class Gpt2 final : public DecoderModel {
@@ -140,35 +111,31 @@ class Gpt2 final : public DecoderModel {
                static_cast<size_t>(p_.size.layers) * (per_layer + per_sequence * sequences);
     }
 
-    ggml_tensor* build(GraphBuilder& b, const std::vector<DecoderSlice>& slices) const override {
-        Layout layout = lay_out(b, slices);
+    ggml_tensor* build(GraphBuilder& b, const DecoderBatch& batch) const override {
+        std::vector<ggml_tensor*> masks;
+        if (!attention_is_fused(b, p_.size.hidden / p_.size.heads)) {
+            for (const CachedSequence& sequence : batch.sequences) masks.push_back(causal_mask(b, sequence));
+        }
         ggml_tensor* x =  // [H, T]
             embed_sum(b.block("embed"),
-                      {{w_.tokens, b.input(layout.ids)}, {w_.positions, b.input(layout.positions)}});
-        for (int64_t i = 0; i < p_.size.layers; ++i) {
-            for (size_t s = 0; s < slices.size(); ++s) {
-                layout.sequences[s].keys = slices[s].cache->keys(i);
-                layout.sequences[s].values = slices[s].cache->values(i);
-            }
-            x = layer(b, layout.sequences, i, x);  // [H, T]
-        }
+                      {{w_.tokens, b.input(batch.ids)}, {w_.positions, b.input(batch.positions)}});
+        for (int64_t i = 0; i < p_.size.layers; ++i) x = layer(b, {batch.sequences, masks, i}, x);  // [H, T]
         b.block("head");
-        if (layout.wanted.empty()) {
+        if (batch.wanted.empty()) {
             b.append(x);
             return nullptr;
         }
-        x = embed(b, {x, b.input(layout.wanted)});                          // [H, M]
+        x = embed(b, {x, b.input(batch.wanted)});                           // [H, M]
         return b.output(linear(b, w_.output, norm(b, w_.output_norm, x)));  // [V, M]
     }
 
  private:
     // x = x + attention(LN(x)); x = x + feed_forward(LN(x)).
-    ggml_tensor* layer(GraphBuilder& b, const std::vector<CachedSequence>& sequences, int64_t index,
-                       ggml_tensor* x) const {
-        const Gpt2Layer& l = w_.layers[static_cast<size_t>(index)];
+    ggml_tensor* layer(GraphBuilder& b, const CachedLayer& cached, ggml_tensor* x) const {
+        const Gpt2Layer& l = w_.layers[static_cast<size_t>(cached.layer)];
         ggml_tensor* y = norm(b.block("norm"), l.attention_norm, x);
         const Qkv qkv = project(b.block("qkv"), l.projections, y);
-        y = cached_attention(b.block("attention"), sequences, qkv, p_.size.heads, attention_scale(index));
+        y = cached_attention(b.block("attention"), cached, qkv, p_.size.heads, attention_scale(cached.layer));
         x = linear_add(b.block("attention output"), l.attention_output, y, x);
         y = norm(b.block("norm"), l.feed_forward_norm, x);
         ggml_tensor* f = linear(b.block("ffn up"), l.up, p_.activation, y);  // [F, T]

@@ -7,11 +7,11 @@
 #include <variant>
 #include <vector>
 
-#include "engine/graph_runner.h"
-#include "engine/kv_cache.h"
+#include "engine/graph_builder.h"
 #include "engine/model_spec.h"
 #include "engine/ragged_batch.h"
 #include "engine/weights.h"
+#include "graph/blocks.h"
 
 namespace ggml_transformers {
 
@@ -31,10 +31,14 @@ struct ModelSize {
     int64_t segments = 0;    // rows of the segment embedding; 0: none
 };
 
-struct EncoderInput {
+// What a graph of an encoder reads whenever it runs.
+struct EncoderBatch {
+    RaggedBatch layout;
     std::vector<int32_t> ids;        // [T]
     std::vector<int32_t> segments;   // [T]
     std::vector<int32_t> positions;  // [T]
+    std::vector<int32_t> cls_rows;   // [B]: tokens that begin a sequence, indices into T
+    std::vector<int32_t> mlm_rows;   // [M]: tokens whose logits are wanted, indices into T
 };
 
 // Which outputs a batch wants; the same for all its sequences.
@@ -43,7 +47,12 @@ struct EncoderWants {
     bool attentions = false;
     bool pooler = false;
     bool next_sentence = false;
-    std::vector<int32_t> mlm_rows;  // tokens whose logits are wanted, indices into T
+    bool mlm = false;
+
+    bool operator==(const EncoderWants& other) const {
+        return hidden_states == other.hidden_states && attentions == other.attentions &&
+               pooler == other.pooler && next_sentence == other.next_sentence && mlm == other.mlm;
+    }
 };
 
 struct EncoderOutputs {
@@ -60,28 +69,31 @@ class EncoderModel {
     virtual ~EncoderModel() = default;
     virtual const ModelSize& size() const = 0;
     virtual Heads heads() const = 0;
-    // An upper bound of the tensors in a graph over that many groups of equal length.
+    // An upper bound of the tensors in a graph over that many groups of equal length; none when all of the
+    // graph is fused.
     virtual size_t max_nodes(size_t groups) const = 0;
-    virtual EncoderOutputs build(GraphBuilder& builder, const RaggedBatch& batch, const EncoderInput& input,
+    // `batch` must stay where it is as long as the graph is run.
+    virtual EncoderOutputs build(GraphBuilder& builder, const EncoderBatch& batch,
                                  const EncoderWants& wants) const = 0;
 };
 
-// One sequence's part of a decoder batch.
-struct DecoderSlice {
-    KvCache* cache = nullptr;
-    int64_t past = 0;          // tokens already in the cache
-    std::vector<int32_t> ids;  // new tokens
-    bool all_logits = false;   // of every new token, not only the last
-    bool last_logits = false;
+// What a graph of a decoder reads whenever it runs.
+struct DecoderBatch {
+    std::vector<CachedSequence> sequences;
+    std::vector<int32_t> ids;        // [T]
+    std::vector<int32_t> positions;  // [T]
+    std::vector<int32_t> wanted;     // [M]: tokens whose logits are wanted, indices into T
 };
 
 class DecoderModel {
  public:
     virtual ~DecoderModel() = default;
     virtual const ModelSize& size() const = 0;
+    // As for encoders, over that many sequences.
     virtual size_t max_nodes(size_t sequences) const = 0;
-    // Logits of the wanted tokens in order, [V, M]; null when none is wanted.
-    virtual ggml_tensor* build(GraphBuilder& builder, const std::vector<DecoderSlice>& slices) const = 0;
+    // Logits of the wanted tokens in order, [V, M]; null when none is wanted. `batch` must stay where it is
+    // as long as the graph is run.
+    virtual ggml_tensor* build(GraphBuilder& builder, const DecoderBatch& batch) const = 0;
 };
 
 using Model = std::variant<std::unique_ptr<EncoderModel>, std::unique_ptr<DecoderModel>>;

@@ -1,0 +1,54 @@
+import { execFileSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { ModelSpec } from "../../lib/native.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { randomBert, randomGpt2 } from "./models.js";
+
+const BUILD = resolve(__dirname, "../..", ".cmake", `release-${process.arch}`);
+const folder = temporaryFolder();
+
+/** Writes the model's table as the program reads it, and runs the program. */
+function run({ path, architecture, hyperparameters, tensors }: ModelSpec): unknown {
+  const lines = [`path ${path}`, `architecture ${architecture}`];
+  for (const [key, value] of Object.entries(hyperparameters)) {
+    lines.push(typeof value === "string" ? `string ${key} ${value}` : `number ${key} ${Number(value)}`);
+  }
+  for (const { name, type, offset, shape } of tensors) {
+    lines.push(`tensor ${name} ${type} ${offset} ${shape.join(" ")}`);
+  }
+  const file = join(folder, `${architecture}.txt`);
+  writeFileSync(file, `${lines.join("\n")}\n`);
+  return JSON.parse(execFileSync(join(BUILD, "engine_check"), [file], { encoding: "utf8" }));
+}
+
+// The program counts by replacing glibc's allocator.
+describe.runIf(process.platform === "linux")("once everything has its size, the engine allocates", () => {
+  beforeAll(() => {
+    execFileSync("cmake", ["--build", BUILD, "--config", "Release", "--target", "engine_check"], {
+      stdio: "pipe",
+    });
+  }, 600_000);
+
+  const sizes = { type: "Q8_0", L: 4, H: 64, A: 4, F: 128, V: 97 } as const;
+
+  it("nothing from token to token", async () => {
+    const { spec } = await randomGpt2(folder, { ...sizes, context: 256 });
+    expect(run(spec)).toEqual({ tokens: 200, most: 0, settled: 0 });
+  });
+
+  it("for a request, not for its batches", async () => {
+    const { spec } = await randomBert(folder, { ...sizes, context: 32 });
+    const counts = run(spec) as Record<"pooled" | "heads", { few: number; many: number }>;
+
+    // 4 and 31 batches of 7,700 and 61,900 tokens. What is left are the request's own tables, a few of which
+    // depend on how it was told.
+    const most = 40;
+    expect(counts.pooled.few).toBeLessThan(most);
+    expect(counts.pooled.many).toBeLessThan(most);
+    // One small list for each sequence that has a masked token.
+    expect(counts.heads.few).toBeLessThan(500 + most);
+    expect(counts.heads.many).toBeLessThan(4000 + most);
+  });
+});
