@@ -12,20 +12,39 @@ void sort_by_logit(Candidates& candidates) {
     });
 }
 
-Exponentials exponentials(const Candidates& candidates) {
+void exponentials(const Candidates& candidates, Exponentials& e) {
     float highest = candidates.front().logit;
     for (const Candidate& c : candidates) highest = std::max(highest, c.logit);
-    Exponentials e;
-    e.values.reserve(candidates.size());
+    e.values.clear();
+    e.values.reserve(candidates.capacity());  // as many as there can be: never again
+    e.sum = 0.0;
     for (const Candidate& c : candidates) {
         e.values.push_back(std::exp(static_cast<double>(c.logit) - static_cast<double>(highest)));
         e.sum += e.values.back();
     }
-    return e;
 }
 
+namespace {
+
+// In columns that do not wait for each other, so that compilers use vectors. Skips NaN.
+float highest(const float* logits, int64_t vocabulary) {
+    constexpr int64_t columns = 16;
+    float most[columns];
+    std::fill_n(most, columns, -std::numeric_limits<float>::infinity());
+    int64_t i = 0;
+    for (; i + columns <= vocabulary; i += columns) {
+        for (int64_t c = 0; c < columns; ++c) most[c] = most[c] < logits[i + c] ? logits[i + c] : most[c];
+    }
+    for (; i < vocabulary; ++i) most[0] = most[0] < logits[i] ? logits[i] : most[0];
+    return *std::max_element(most, most + columns);
+}
+
+}  // namespace
+
 int32_t argmax(const float* logits, int64_t vocabulary) {
-    return static_cast<int32_t>(std::max_element(logits, logits + vocabulary) - logits);
+    const float* end = logits + vocabulary;
+    const float* found = std::find(logits, end, highest(logits, vocabulary));
+    return found == end ? 0 : static_cast<int32_t>(found - logits);  // all are NaN
 }
 
 double log_probability(const float* logits, int64_t vocabulary, int32_t id) {
@@ -64,7 +83,8 @@ int32_t SamplerChain::sample(const float* logits, int64_t vocabulary) {
     }
     for (const auto& sampler : samplers_) sampler->apply(candidates_);
 
-    const Exponentials e = exponentials(candidates_);
+    Exponentials& e = exponentials_;
+    exponentials(candidates_, e);
     double left = next_uniform() * e.sum;
     for (size_t i = 0; i + 1 < candidates_.size(); ++i) {
         left -= e.values[i];

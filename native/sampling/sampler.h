@@ -42,7 +42,7 @@ struct Exponentials {
     std::vector<double> values;
     double sum = 0.0;
 };
-Exponentials exponentials(const Candidates& candidates);
+void exponentials(const Candidates& candidates, Exponentials& e);
 
 class SamplerChain {
  public:
@@ -57,7 +57,9 @@ class SamplerChain {
     std::vector<std::unique_ptr<Sampler>> samplers_;
     bool greedy_;
     uint64_t state_;  // of the random generator
+    // Their memory is used again for every token.
     Candidates candidates_;
+    Exponentials exponentials_;
 };
 
 // The lowest id among the highest logits.

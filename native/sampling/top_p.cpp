@@ -12,7 +12,8 @@ class TopP final : public Sampler {
 
     void apply(Candidates& candidates) override {
         sort_by_logit(candidates);
-        const Exponentials e = exponentials(candidates);
+        Exponentials& e = exponentials_;
+        exponentials(candidates, e);
         double reached = 0.0;
         for (size_t i = 0; i < candidates.size(); ++i) {
             reached += e.values[i];
@@ -25,6 +26,7 @@ class TopP final : public Sampler {
 
  private:
     double p_;
+    Exponentials exponentials_;
 };
 
 }  // namespace

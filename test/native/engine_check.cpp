@@ -149,6 +149,9 @@ void measure_decoder(Engine& engine) {
     request.ids = {1, 2, 3};
     request.max_tokens = 200;
     request.logprobs = true;
+    request.sampling.temperature = 0.8;
+    request.sampling.top_k = 50;
+    request.sampling.top_p = 0.9;
     request.on_token = [&at](int32_t, float) { at.push_back(allocations); };
     await<GenerateResult>(
         [&](auto completion) { engine.generate(std::move(request), std::move(completion)); });
