@@ -1,6 +1,5 @@
-// One graph at a time in this process, first come first served. Each graph uses all threads it was given and
-// GGML's threads spin at barriers: two graphs at once on the same cores would slow each other many times
-// over, taking turns costs nothing.
+// One graph at a time on GGML's own threads in this process, first come first served. These spin at barriers:
+// two graphs at once on the same cores would slow each other many times over, taking turns costs nothing.
 #pragma once
 
 #include <condition_variable>

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <mutex>
 
-#include "engine/compute_gate.h"
 #include "engine/cpu_check.h"
 #include "engine/error.h"
 #include "engine/system.h"
@@ -45,7 +44,7 @@ std::vector<DeviceDescription> list_devices() {
     return {{"cpu", "cpu", cpu_name(), memory.total, memory.available, cpu_features()}};
 }
 
-Device::Device(const std::string& id, int threads) : id_(id) {
+Device::Device(const std::string& id, int threads) : id_(id), threads_(threads) {
     if (id != "cpu") {
         throw Error(ErrorCode::DeviceUnavailable,
                     "Expected one of the devices of this build (cpu) for device but received \"" + id + "\"")
@@ -81,8 +80,12 @@ void require_success(ggml_status status) {
 
 }  // namespace
 
+ComputeGate::Pass Device::enter_gate() const {
+    return threads_ > 1 ? ComputeGate::instance().enter() : ComputeGate::Pass(nullptr);
+}
+
 void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abort) {
-    const ComputeGate::Pass pass = ComputeGate::instance().enter();
+    const ComputeGate::Pass pass = enter_gate();
     if (should_abort()) throw aborted();
     ggml_backend_cpu_set_abort_callback(backend_.get(), call_should_abort,
                                         const_cast<std::function<bool()>*>(&should_abort));
@@ -94,7 +97,7 @@ void Device::compute(ggml_cgraph* graph, const std::function<bool()>& should_abo
 void Device::compute_timed(ggml_cgraph* graph, const std::function<bool()>& should_abort,
                            const std::function<void(const ggml_tensor*, double)>& tell) {
     using Clock = std::chrono::steady_clock;
-    const ComputeGate::Pass pass = ComputeGate::instance().enter();
+    const ComputeGate::Pass pass = enter_gate();
     for (int i = 0; i < ggml_graph_n_nodes(graph); ++i) {
         if (should_abort()) throw aborted();
         const ggml_tensor* node = ggml_graph_node(graph, i);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_gate.h"
 #include "engine/ggml_ptr.h"
 
 namespace ggml_transformers {
@@ -41,7 +42,10 @@ class Device {
                        const std::function<void(const ggml_tensor*, double)>& tell);
 
  private:
+    ComputeGate::Pass enter_gate() const;
+
     std::string id_;
+    int threads_;
     ThreadPoolPtr pool_;  // before backend_: destroyed after it
     BackendPtr backend_;
 };

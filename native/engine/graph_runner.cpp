@@ -1,6 +1,5 @@
 #include "engine/graph_runner.h"
 
-#include "engine/compute_gate.h"
 #include "engine/error.h"
 
 namespace ggml_transformers {
@@ -23,9 +22,9 @@ void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should
     if (profile_ != nullptr) profile_->batch();
 }
 
-// All operations are custom ones: GGML, which would allocate, is not needed to call them.
+// All operations are custom ones: GGML, which would allocate, is not needed to call them. Nor is the gate:
+// the pool's threads hold up nobody when graphs of several models run at once.
 void GraphRunner::walk(GraphBuilder& builder, const std::function<bool()>& should_abort) {
-    const ComputeGate::Pass pass = ComputeGate::instance().enter();
     for (int i = 0; i < ggml_graph_n_nodes(builder.graph()); ++i) {
         if (should_abort()) throw aborted();
         ggml_tensor* node = ggml_graph_node(builder.graph(), i);

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <limits>
 #include <set>
 #include <string>
 #include <thread>
 
+#include "engine/cgroup.h"
 #include "engine/error.h"
 
 #if defined(_WIN32)
@@ -88,15 +88,6 @@ int default_threads() {
 
 namespace {
 
-constexpr uint64_t unlimited = std::numeric_limits<uint64_t>::max();
-
-// The first number of a control file; "max" and absence mean unlimited.
-uint64_t control_value(const std::string& path) {
-    std::ifstream file(path);
-    uint64_t value = 0;
-    return file >> value ? value : unlimited;
-}
-
 uint64_t meminfo(const std::string& key) {
     std::ifstream file("/proc/meminfo");
     std::string name, unit;
@@ -106,31 +97,6 @@ uint64_t meminfo(const std::string& key) {
         if (name == key + ":") return kibibytes * 1024;
     }
     return 0;
-}
-
-uint64_t cgroup_memory_left() {
-    for (const auto& [limit_path, used_path] :
-         {std::pair{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-          std::pair{"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-                    "/sys/fs/cgroup/memory/memory.usage_in_bytes"}}) {
-        const uint64_t limit = control_value(limit_path);
-        const uint64_t used = control_value(used_path);
-        if (limit != unlimited && used != unlimited) return limit > used ? limit - used : 0;
-    }
-    return unlimited;
-}
-
-// CPUs' worth of time the cgroup grants, rounded up; a large number when unlimited.
-int cgroup_cpus() {
-    std::ifstream v2("/sys/fs/cgroup/cpu.max");
-    double quota = 0, period = 0;
-    if (!(v2 >> quota >> period)) {
-        std::ifstream quota_file("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
-        std::ifstream period_file("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
-        if (!(quota_file >> quota) || !(period_file >> period)) return std::numeric_limits<int>::max();
-    }
-    if (quota <= 0 || period <= 0) return std::numeric_limits<int>::max();
-    return std::max(1, static_cast<int>(std::ceil(quota / period)));
 }
 
 // One entry per physical core among the CPUs of the affinity mask.
@@ -154,10 +120,18 @@ int physical_cores() {
 }  // namespace
 
 SystemMemory system_memory() {
-    return {meminfo("MemTotal"), std::min(meminfo("MemAvailable"), cgroup_memory_left())};
+    const CgroupLimits limits = cgroup_limits();
+    const uint64_t available = meminfo("MemAvailable");
+    return {meminfo("MemTotal"), limits.memory_limited ? std::min(available, limits.memory_left) : available};
 }
 
-int default_threads() { return std::min(physical_cores(), cgroup_cpus()); }
+int default_threads() {
+    const CgroupLimits limits = cgroup_limits();
+    if (limits.cpus <= 0.0) return physical_cores();
+    // A share of a processor counts as one: it is better used in bursts than not at all.
+    const double granted = std::ceil(std::min(limits.cpus, 1024.0));
+    return std::min(physical_cores(), static_cast<int>(granted));
+}
 
 #endif
 

@@ -1,12 +1,12 @@
-import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { ModelSpec } from "../../lib/native.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+import { BUILD_TIMEOUT } from "./build-program.js";
+import { buildEngineCheck, engineCheck, HAS_ENGINE_CHECK } from "./engine-check.js";
 import { randomBert, randomGpt2 } from "./models.js";
 
-const BUILD = resolve(__dirname, "../..", ".cmake", `release-${process.arch}`);
 const folder = temporaryFolder();
 
 /** Writes the model's table as the program reads it, and runs the program. */
@@ -20,16 +20,12 @@ function run({ path, architecture, hyperparameters, tensors }: ModelSpec): unkno
   }
   const file = join(folder, `${architecture}.txt`);
   writeFileSync(file, `${lines.join("\n")}\n`);
-  return JSON.parse(execFileSync(join(BUILD, "engine_check"), [file], { encoding: "utf8" }));
+  return engineCheck(file);
 }
 
 // The program counts by replacing glibc's allocator.
-describe.runIf(process.platform === "linux")("once everything has its size, the engine allocates", () => {
-  beforeAll(() => {
-    execFileSync("cmake", ["--build", BUILD, "--config", "Release", "--target", "engine_check"], {
-      stdio: "pipe",
-    });
-  }, 600_000);
+describe.runIf(HAS_ENGINE_CHECK)("once everything has its size, the engine allocates", () => {
+  beforeAll(buildEngineCheck, BUILD_TIMEOUT);
 
   const sizes = { type: "Q8_0", L: 4, H: 64, A: 4, F: 128, V: 97 } as const;
 

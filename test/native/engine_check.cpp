@@ -1,9 +1,10 @@
-// Counts what the engine allocates while it works, without Node around it.
+// Runs parts of the engine without Node around it.
 //
-//   engine_check MODEL      MODEL is a text file: see read_model
+//   engine_check MODEL            MODEL is a text file: see read_model
+//   engine_check --cgroups ROOT   what the control groups of the system below that folder grant
 //
-// Prints JSON: for a decoder, the allocations between two tokens, the most of them and in all; for an encoder,
-// those of a request with few sequences and of one with many.
+// Prints JSON. For a model, how often memory is allocated: by a decoder between two tokens, at most and in
+// all once it has settled; by an encoder for a request with few sequences and for one with many.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/cgroup.h"
 #include "engine/engine.h"
 
 // --- The allocator ---------------------------------------------------------------------------------------
@@ -163,9 +165,18 @@ void measure_decoder(Engine& engine) {
                 static_cast<unsigned long long>(at.back() - at[settled]));
 }
 
+int print_cgroups(const char* root) {
+    const CgroupLimits limits = cgroup_limits(root);
+    std::printf("{\"cpus\": %g, \"limited\": %s, \"left\": %llu}\n", limits.cpus,
+                limits.memory_limited ? "true" : "false",
+                static_cast<unsigned long long>(limits.memory_left));
+    return 0;
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
+    if (count == 3 && std::string(arguments[1]) == "--cgroups") return print_cgroups(arguments[2]);
     if (count != 2) return 2;
     try {
         const std::unique_ptr<Engine> engine = load(read_model(arguments[1]));

@@ -1,7 +1,6 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import fs from "node:fs";
-import path from "node:path";
+import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, test } from "vitest";
+import { BUILD_TIMEOUT, buildProgram, programPath } from "./build-program.js";
 
 /** A line that the program prints: what it measured, and the bound that had to hold. */
 interface Check {
@@ -13,31 +12,17 @@ interface Check {
   passed: boolean;
 }
 
-const ROOT = path.resolve(import.meta.dirname, "../..");
-const BUILD = path.join(ROOT, ".cmake", `release-${process.arch}`);
 const EVERY_ISA = ["attention", "finish_row", "gelu", "gemm_f32", "gemm_q8", "norm_row", "quantize_row"];
-
-function programPath(): string {
-  const name = process.platform === "win32" ? "kernel_check.exe" : "kernel_check";
-  const places = [BUILD, path.join(BUILD, "Release")].map((folder) => path.join(folder, name));
-  return places.find((place) => fs.existsSync(place)) ?? places[0]!;
-}
 
 /** Runs the program; its exit code tells whether every check passed, and the lines tell which did not. */
 function run(args: string[], env: NodeJS.ProcessEnv = {}) {
-  return spawnSync(programPath(), args, {
+  return spawnSync(programPath("kernel_check"), args, {
     encoding: "utf8",
     env: { ...process.env, GGML_TRANSFORMERS_ISA: "", ...env },
   });
 }
 
-beforeAll(() => {
-  // Where the addon was built, so that the compilers and their flags are the addon's.
-  execFileSync("cmake", ["--build", BUILD, "--config", "Release", "--target", "kernel_check"], {
-    encoding: "utf8",
-    stdio: "pipe",
-  });
-}, 600_000);
+beforeAll(() => buildProgram("kernel_check"), BUILD_TIMEOUT);
 
 describe("the CPU kernels", () => {
   const seed = Math.floor(Math.random() * 2 ** 31);
