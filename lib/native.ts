@@ -90,6 +90,8 @@ export interface NativeLoadOptions {
   maxMemory: number;
   /** On the CPU, run GGML's plain operations instead of the fused ones: the correctness baseline. */
   generic?: boolean;
+  /** Tokens computed in one batch, unless one sequence is longer; 0 or absent chooses by the weights' size. */
+  tokenBudget?: number;
   /** Measure every operation; see {@link NativeModel.profile}. */
   profile?: boolean;
 }

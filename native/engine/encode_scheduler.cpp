@@ -36,16 +36,34 @@ void EncodeScheduler::drop_cancelled() {
         jobs_.end());
 }
 
-// Takes a sequence from each job in turn until the budget is spent, so that a short request shares the next
-// batch instead of waiting behind a long one. The oldest job decides which outputs the batch has.
+// What little is left of the job is a small part of a batch.
+bool EncodeScheduler::is_express(const EncodeJob& job) const {
+    return job.tokens_left() <= token_budget_ / 8;
+}
+
+// Whether short requests go first. They would otherwise wait for the rest of a full batch; one that is filled
+// comes at least every second time.
+bool EncodeScheduler::wants_express_batch() const {
+    const auto express = [this](const auto& job) { return is_express(*job); };
+    return !last_was_express_ && std::any_of(jobs_.begin(), jobs_.end(), express) &&
+           !std::all_of(jobs_.begin(), jobs_.end(), express);
+}
+
+// Takes a sequence from each job in turn until the budget is spent. The oldest job decides which outputs the
+// batch has.
 void EncodeScheduler::pick_batch() {
     picks_.clear();
+    const bool express = wants_express_batch();
+    last_was_express_ = express;
+    const EncodeJob* sample = nullptr;
     int64_t tokens = 0;
     bool progress = !jobs_.empty();
     while (progress) {
         progress = false;
         for (const auto& job : jobs_) {
-            if (job->next == job->sequences() || !job->same_outputs(*jobs_.front())) continue;
+            if (job->next == job->sequences() || (express && !is_express(*job))) continue;
+            if (sample == nullptr) sample = job.get();
+            if (!job->same_outputs(*sample)) continue;
             const Pick pick{job, job->next, picks_.size()};
             if (!picks_.empty() && tokens + pick.length() > token_budget_) continue;
             picks_.push_back(pick);

@@ -64,6 +64,7 @@ class EncodeJob {
     int64_t remaining = 0;  // sequences whose results are not there yet
 
     int64_t sequences() const { return static_cast<int64_t>(request.lengths.size()); }
+    int64_t tokens_left() const { return offsets.back() - offsets[static_cast<size_t>(next)]; }
     bool same_outputs(const EncodeJob& other) const;
 };
 
@@ -93,6 +94,8 @@ class EncodeScheduler {
 
     void drop_cancelled();
     void pick_batch();
+    bool is_express(const EncodeJob& job) const;
+    bool wants_express_batch() const;
     void lay_out_batch();
     EncoderWants wants() const;
     void run_batch(const std::function<bool()>& stopping);
@@ -107,6 +110,8 @@ class EncodeScheduler {
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
     std::deque<std::shared_ptr<EncodeJob>> jobs_;
+
+    bool last_was_express_ = false;
 
     // The batch at hand. Their memory is used again for the next one.
     std::vector<Pick> picks_;

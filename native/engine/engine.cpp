@@ -10,12 +10,16 @@ namespace ggml_transformers {
 
 namespace {
 
-// Tokens in one batch. A batch is about so much work that a request which comes just too late waits some tens
-// of milliseconds for it on two cores, and still enough rows to use each weight many times.
-int64_t token_budget(uint64_t weight_bytes) {
-    constexpr double bytes_times_tokens = 1.2e10;
-    const double tokens = bytes_times_tokens / static_cast<double>(std::max<uint64_t>(weight_bytes, 1));
-    return static_cast<int64_t>(std::clamp(tokens, 128.0, 2048.0));
+// Tokens in one batch. A batch is so much work that a request which comes just too late waits some tens of
+// milliseconds for it, and still enough rows to use each weight many times and to occupy all threads. More
+// make nothing faster: the activations outgrow the caches (docs/performance.md has the figures).
+int64_t token_budget(uint64_t weight_bytes, int threads) {
+    constexpr double bytes_times_tokens = 3e9;  // for each thread
+    constexpr int64_t step = 128, most = 1024;
+    const double tokens =
+        bytes_times_tokens * threads / static_cast<double>(std::max<uint64_t>(weight_bytes, 1));
+    const auto steps = static_cast<int64_t>(std::min(tokens, 1e6)) / step + 1;
+    return std::min(steps * step, std::max<int64_t>(most, threads * step));
 }
 
 constexpr auto idle_before_release = std::chrono::seconds(2);
@@ -89,7 +93,9 @@ void Engine::load() {
     weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);
     model_ = std::make_unique<Model>(make_model(spec_, *weights_));
     is_encoder_ = std::holds_alternative<std::unique_ptr<EncoderModel>>(*model_);
-    const int64_t budget = token_budget(weights_->mapped_bytes() + weights_->copied_bytes());
+    const int64_t budget = options_.token_budget > 0
+                               ? options_.token_budget
+                               : token_budget(weights_->mapped_bytes() + weights_->copied_bytes(), threads_);
     if (is_encoder_) {
         const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
         encode_ = std::make_unique<EncodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget);

@@ -38,7 +38,7 @@ describe.runIf(HAS_ENGINE_CHECK)("once everything has its size, the engine alloc
     const { spec } = await randomBert(folder, { ...sizes, context: 32 });
     const counts = run(spec) as Record<"pooled" | "heads", { few: number; many: number }>;
 
-    // 4 and 31 batches of 7,700 and 61,900 tokens. What is left are the request's own tables, a few of which
+    // 8 and 61 batches of 7,700 and 61,900 tokens. What is left are the request's own tables, a few of which
     // depend on how it was told.
     const most = 40;
     expect(counts.pooled.few).toBeLessThan(most);
