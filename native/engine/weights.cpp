@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
 
 #include "engine/error.h"
@@ -13,6 +14,12 @@ namespace {
 
 constexpr size_t slice_bytes = size_t{16}
                                << 20;  // how much is touched or copied between two progress reports
+
+// Those of a mapped file are copied: they lie between matrices that are packed and then let go, and touching
+// one maps its whole neighbourhood again.
+bool is_vector(const ggml_tensor* tensor) { return ggml_n_dims(tensor) == 1; }
+
+size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 Error bad_tensor(const std::string& name, const std::string& why) {
     return Error(ErrorCode::ModelFileInvalid, "Tensor \"" + name + "\" " + why).with("field", name);
@@ -132,10 +139,12 @@ void Weights::use_in_place(const LoadProgress& progress) {
     uint8_t* base = const_cast<uint8_t*>(file_->data());
     buffer_.reset(ggml_backend_cpu_buffer_from_ptr(base, file_->size()));
     if (!buffer_) throw Error(ErrorCode::OutOfMemory, "The weights' buffer cannot be created");
+    copy_vectors();
     for (const auto& [name, placed] : tensors_) {
+        if (placed.tensor->data != nullptr) continue;
         ggml_backend_tensor_alloc(buffer_.get(), placed.tensor, base + placed.offset);
     }
-    mapped_bytes_ = total_bytes_;
+    mapped_bytes_ = total_bytes_ - copied_bytes_;
 
     // Touch every page once, so that the first inference does not wait for the disk.
     file_->will_need();
@@ -148,6 +157,27 @@ void Weights::use_in_place(const LoadProgress& progress) {
         progress.report(static_cast<double>(end) / static_cast<double>(file_->size()));
     }
     static_cast<void>(sink);
+}
+
+void Weights::copy_vectors() {
+    size_t bytes = 0;
+    for (const auto& [name, placed] : tensors_) {
+        if (!is_vector(placed.tensor)) continue;
+        const size_t size = ggml_nbytes(placed.tensor);
+        bytes += aligned(size);
+        copied_bytes_ += size;
+    }
+    if (bytes == 0) return;
+    uint8_t* at = vectors_.reserve(bytes);
+    vector_buffer_.reset(ggml_backend_cpu_buffer_from_ptr(at, bytes));
+    if (!vector_buffer_) throw Error(ErrorCode::OutOfMemory, "The weights' buffer cannot be created");
+    for (const auto& [name, placed] : tensors_) {
+        if (!is_vector(placed.tensor)) continue;
+        const size_t size = ggml_nbytes(placed.tensor);
+        std::memcpy(at, file_->data() + placed.offset, size);
+        ggml_backend_tensor_alloc(vector_buffer_.get(), placed.tensor, at);
+        at += aligned(size);
+    }
 }
 
 void Weights::copy_to(Device& device, const LoadProgress& progress) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/aligned_buffer.h"
 #include "engine/device.h"
 #include "engine/ggml_ptr.h"
 #include "engine/mapped_file.h"
@@ -48,11 +49,14 @@ class Weights {
     void declare(const ModelSpec& spec);
     void refuse_what_does_not_fit(uint64_t max_memory) const;
     void use_in_place(const LoadProgress& progress);
+    void copy_vectors();
     void copy_to(Device& device, const LoadProgress& progress);
 
     std::unique_ptr<MappedFile> file_;
+    AlignedBuffer vectors_;
     ContextPtr context_;
     BufferPtr buffer_;
+    BufferPtr vector_buffer_;  // over vectors_
     std::unordered_map<std::string, Placed> tensors_;
     uint64_t total_bytes_ = 0;
     uint64_t mapped_bytes_ = 0;

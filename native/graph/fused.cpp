@@ -2,6 +2,7 @@
 #include "graph/fused.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "graph/fused_rows.h"
 
@@ -48,19 +49,45 @@ ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_t
 
 namespace {
 
-// Adds row `index` of a table of any type to `out`, or sets it when it is the first.
-void add_row(const ggml_tensor* table, int32_t index, bool first, float* out, float* scratch) {
-    const int64_t hidden = table->ne[0];
-    const auto* row = static_cast<const uint8_t*>(table->data) + static_cast<size_t>(index) * table->nb[1];
-    const auto* values = reinterpret_cast<const float*>(row);
-    if (table->type != GGML_TYPE_F32) {
-        ggml_get_type_traits(table->type)->to_float(row, scratch, hidden);
-        values = scratch;
+// Row `row` of packed weights: a column of its panel.
+void unpack_row(const PackedQ8& packed, int64_t row, float* out) {
+    const uint8_t* panel = packed.data + row / panel_columns * packed.panel_bytes();
+    const int64_t column = row % panel_columns;
+    for (int64_t b = 0; b < packed.k / quant_block; ++b) {
+        const uint8_t* block = panel + b * PackedQ8::block_bytes;
+        ggml_fp16_t half = 0;
+        std::memcpy(&half, block + quant_block * panel_columns + 2 * column, sizeof(half));
+        const float scale = ggml_fp16_to_fp32(half);
+        for (int64_t i = 0; i < quant_block; ++i) {
+            const uint8_t biased = block[(i / 4 * panel_columns + column) * 4 + i % 4];
+            out[b * quant_block + i] = static_cast<float>(biased - 128) * scale;
+        }
     }
-    for (int64_t i = 0; i < hidden; ++i) out[i] = first ? values[i] : out[i] + values[i];
+}
+
+void unpack_row(const PackedF32& packed, int64_t row, float* out) {
+    const float* column = packed.data + row / panel_columns * panel_columns * packed.k + row % panel_columns;
+    for (int64_t i = 0; i < packed.k; ++i) out[i] = column[i * panel_columns];
 }
 
 }  // namespace
+
+// A table that is also a product's weights is in memory once: packed.
+const float* FusedCpu::table_row(const ggml_tensor* table, int64_t index, float* scratch) const {
+    const auto found = packed_.find(table->data);
+    if (found != packed_.end() && found->second.q8.data != nullptr) {
+        unpack_row(found->second.q8, index, scratch);
+        return scratch;
+    }
+    if (found != packed_.end() && found->second.f32.data != nullptr) {
+        unpack_row(found->second.f32, index, scratch);
+        return scratch;
+    }
+    const auto* row = static_cast<const uint8_t*>(table->data) + static_cast<size_t>(index) * table->nb[1];
+    if (table->type == GGML_TYPE_F32) return reinterpret_cast<const float*>(row);
+    ggml_get_type_traits(table->type)->to_float(row, scratch, table->ne[0]);
+    return scratch;
+}
 
 ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups) {
     const int64_t hidden = lookups.front().table->ne[0], room = lookups.front().indices->ne[0];
@@ -79,7 +106,9 @@ ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup
                 float* row = static_cast<float*>(out->data) + t * hidden;
                 for (const Lookup& lookup : lookups) {
                     const int32_t index = static_cast<const int32_t*>(lookup.indices->data)[t];
-                    add_row(lookup.table, index, &lookup == &lookups.front(), row, thread_scratch(thread));
+                    const float* values = table_row(lookup.table, index, thread_scratch(thread));
+                    const bool first = &lookup == &lookups.front();
+                    for (int64_t k = 0; k < hidden; ++k) row[k] = first ? values[k] : row[k] + values[k];
                 }
             }
         });

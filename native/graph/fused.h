@@ -62,6 +62,8 @@ class FusedCpu {
     struct Product;  // one layer's part of a linear operation
 
     const Packed& packed(const ggml_tensor* weight);
+    // Row `index` as floats, perhaps in `scratch`.
+    const float* table_row(const ggml_tensor* table, int64_t index, float* scratch) const;
     void compute_attention(const RaggedBatch& batch, const ggml_tensor* qkv, int64_t heads, float scale,
                            ggml_tensor* out);
     void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,

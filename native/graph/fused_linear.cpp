@@ -35,7 +35,8 @@ const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
     }
     if (p.memory.bytes() > 0) {
         packed_bytes_ += p.memory.bytes();
-        release_pages(weight->data, ggml_nbytes(weight));  // on the CPU weights lie in the mapped file
+        // On the CPU matrices lie in the mapped file; vectors do not.
+        if (ggml_n_dims(weight) > 1) release_pages(weight->data, ggml_nbytes(weight));
     }
     return p;
 }
