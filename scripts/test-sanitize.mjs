@@ -16,8 +16,12 @@ const VITEST = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
 /** These do not reach the addon, or start programs that are not Node. */
 const LEFT_OUT = [
   ...["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference"].map((area) => `test/${area}/**`),
-  // Measures resident memory, of which the sanitizer holds most.
+  // These measure resident memory, of which the sanitizer holds most, or speed, or count allocations.
   "test/api/memory.test.ts",
+  "test/native/resident-memory.test.ts",
+  "test/native/oversubscription.test.ts",
+  "test/native/allocations.test.ts",
+  "test/native/cgroups.test.ts",
 ];
 
 /**

@@ -38,7 +38,7 @@ void EncodeScheduler::drop_cancelled() {
 
 // What little is left of the job is a small part of a batch.
 bool EncodeScheduler::is_express(const EncodeJob& job) const {
-    return job.tokens_left() <= token_budget_ / 8;
+    return job.tokens_left() <= token_budget_ / 4;
 }
 
 // Whether short requests go first. They would otherwise wait for the rest of a full batch; one that is filled
