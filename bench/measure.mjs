@@ -1,4 +1,4 @@
-// Medians of interleaved runs, and the machine they were measured on.
+// Interleaved runs and their medians, and the machine they were measured on.
 import os from "node:os";
 import { setTimeout as pause } from "node:timers/promises";
 
@@ -6,25 +6,37 @@ import { setTimeout as pause } from "node:timers/promises";
 const REST_MS = 300;
 
 /**
- * Runs `work(engine)`, which returns a number, for every engine in turn, `rounds` times after one to warm up.
- * Returns the medians, by the engines' names.
+ * Runs `work(engine)` for every engine in turn, `rounds` times after one to warm up. Returns the results of each, by
+ * the engines' names.
  */
-export async function interleaved(engines, rounds, work) {
-  const samples = new Map(engines.map((engine) => [engine.name, []]));
+export async function samples(engines, rounds, work) {
+  const results = new Map(engines.map((engine) => [engine.name, []]));
   for (let round = -1; round < rounds; round++) {
     for (const engine of engines) {
       await pause(REST_MS);
       const value = await work(engine);
-      if (round >= 0) samples.get(engine.name).push(value);
+      if (round >= 0) results.get(engine.name).push(value);
     }
   }
-  return Object.fromEntries([...samples].map(([name, values]) => [name, median(values)]));
+  return results;
+}
+
+/** The same for work that returns a number: the medians, by the engines' names. */
+export async function interleaved(engines, rounds, work) {
+  const results = await samples(engines, rounds, work);
+  return Object.fromEntries([...results].map(([name, values]) => [name, median(values)]));
 }
 
 export function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The smallest value that at least `p` percent of the values do not exceed. */
+export function percentile(values, p) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((p / 100) * sorted.length) - 1)];
 }
 
 /** Seconds that `work` takes. */

@@ -1,0 +1,61 @@
+// The process of one engine: loads it, and does what its parent asks. One process each keeps the engines' threads,
+// memory and environment apart.
+//   load(options), prepare(key, texts), tune(key), embed(key) -> ms, vectors(key), latencies(key, count) -> [ms]
+//   prompt(ids) -> ms, decode(ids, count, streams) -> ms, residentBytes(), memory()
+const MODULES = {
+  ours: "./ours.mjs",
+  llama: "./node-llama-cpp.mjs",
+  ort: "./onnxruntime.mjs",
+  transformers: "./transformers-js.mjs",
+};
+
+const jobs = new Map();
+let engine;
+/** Resident bytes before the engine is even imported. */
+let baseline;
+
+const methods = {
+  async load({ kind, ...options }) {
+    baseline = resident();
+    const { load } = await import(MODULES[kind]);
+    engine = await load(options);
+  },
+  async prepare(key, texts) {
+    if (!jobs.has(key)) jobs.set(key, await engine.prepare(texts));
+  },
+  tune: async (key) => engine.tune?.(jobs.get(key)),
+  embed: (key) => milliseconds(() => engine.embed(jobs.get(key))),
+  vectors: (key) => engine.embed(jobs.get(key)),
+  async latencies(key, count) {
+    const times = [];
+    for (let i = 0; i < count; i++) times.push(await methods.embed(key));
+    return times;
+  },
+  prompt: (ids) => engine.prompt(ids),
+  decode: (ids, count, streams) => engine.decode(ids, count, streams),
+  residentBytes: () => resident() - baseline,
+  memory: () => engine.memory?.(),
+  async stop() {
+    await engine?.dispose();
+    setImmediate(() => process.exit());
+  },
+};
+
+async function milliseconds(work) {
+  const begin = performance.now();
+  await work();
+  return performance.now() - begin;
+}
+
+function resident() {
+  globalThis.gc();
+  return process.memoryUsage.rss();
+}
+
+process.on("message", async ({ id, method, args }) => {
+  try {
+    process.send({ id, result: await methods[method](...args) });
+  } catch (error) {
+    process.send({ id, error: String(error?.stack ?? error) });
+  }
+});
