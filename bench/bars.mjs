@@ -27,6 +27,9 @@ function comparison(bar, results, peaks) {
   if (bar.weightsOver) {
     return { to: `${bar.weightsOver}'s weights`, ratio: weights(mine) / weights(other(bar.weightsOver)) };
   }
+  if (bar.weightsOverFile) return { to: "the file", ratio: weights(mine) / mine.fileBytes };
+  if (bar.loading)
+    return { to: "a second per 100 MB of loading", ratio: mine.loadMs / 1000 / (mine.fileBytes / 1e8) };
   const peak = peaks[isaOf(bar.of, peaks)];
   if (bar.peak) return { to: `the ${bar.peak} peak`, ratio: mine.gops / peak?.[bar.peak] };
   return { to: "the read bandwidth", ratio: mine.gbPerSecond / peak?.read };

@@ -46,9 +46,9 @@ export async function seconds(work) {
   return (performance.now() - begin) / 1000;
 }
 
-/** The least cosine of two lists of unit vectors. */
-export function leastCosine(a, b) {
-  return Math.min(...a.map((vector, i) => vector.reduce((sum, value, j) => sum + value * b[i][j], 0)));
+/** The cosine of two vectors of unit length. */
+export function cosine(a, b) {
+  return a.reduce((sum, value, i) => sum + value * b[i], 0);
 }
 
 export function hardware() {

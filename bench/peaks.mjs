@@ -9,32 +9,60 @@ const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..");
 /** Where the addon is built, and the micro-benchmark with it. */
 export const KERNEL_BUILD = path.join(ROOT, ".cmake", `release-${process.arch}`);
 
+/** Slow to find, so once only. */
+let ofOneCore;
+
 /**
  * For `threads` threads, per instruction set: `int8` and `f32` in billions of operations per second, `read` in
- * gigabytes per second. Undefined where the micro-benchmark is missing or does not know.
+ * gigabytes per second. Nothing where the micro-benchmark is missing.
  */
 export function measurePeaks(threads) {
-  const program = ["", "Release"]
-    .flatMap((folder) =>
-      ["kernel_check", "kernel_check.exe"].map((name) => path.join(KERNEL_BUILD, folder, name)),
-    )
-    .find((file) => fs.existsSync(file));
+  const program = findProgram();
   if (program === undefined) return {};
-  const { stdout } = spawnSync(program, ["--peaks", "--threads", String(threads)], { encoding: "utf8" });
+  const lines = run(program, ["--peaks", "--threads", String(threads)]);
+  if (!lines.every((line) => "peak_int8_gops" in line))
+    return (ofOneCore ??= peaksOfOneCore(program, threads));
   const peaks = {};
-  for (const line of stdout.trim().split("\n")) {
-    const peak = JSON.parse(line);
-    if (peak.peak_int8_gops === undefined) return {};
+  for (const line of lines) {
     // Each core has its own units; they share the memory.
-    const cores = threads / (peak.threads ?? 1);
-    peaks[peak.isa] = {
-      int8: peak.peak_int8_gops * cores,
-      f32: peak.peak_f32_gops * cores,
-      read: peak.read_gb_per_s,
-      readThreads: peak.threads ?? 1,
+    const cores = threads / line.threads;
+    peaks[line.isa] = {
+      int8: line.peak_int8_gops * cores,
+      f32: line.peak_f32_gops * cores,
+      read: line.read_gb_per_s,
     };
   }
   return peaks;
+}
+
+/** From the kernels' table, where the program cannot measure several cores: taken to be independent of each other. */
+function peaksOfOneCore(program, threads) {
+  const lines = run(program, ["--bench"]);
+  const peaks = {};
+  for (const { isa, peak_int8_gops, peak_f32_gops, kernel, gops } of lines) {
+    if (peak_int8_gops)
+      peaks[isa] = { int8: peak_int8_gops * threads, f32: peak_f32_gops * threads, read: 0 };
+    else if (peaks[isa] && /bytes read/.test(kernel)) {
+      peaks[isa].read = Math.max(peaks[isa].read, gops * threads);
+    }
+  }
+  return peaks;
+}
+
+function findProgram() {
+  const names = ["kernel_check", "kernel_check.exe"];
+  return ["", "Release"]
+    .flatMap((folder) => names.map((name) => path.join(KERNEL_BUILD, folder, name)))
+    .find((file) => fs.existsSync(file));
+}
+
+function run(program, args) {
+  const env = { ...process.env, GGML_TRANSFORMERS_ISA: "" };
+  const { stdout } = spawnSync(program, args, { encoding: "utf8", env });
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 }
 
 /** The greater of two measurements each: what disturbs one only makes it smaller. */

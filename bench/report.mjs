@@ -37,6 +37,8 @@ export function printWorkload({ title, unit }, results, bars) {
   };
   optional("tokens/s", "tokensPerSecond", 0);
   optional("GOPS", "gops", 0);
+  optional("GOPS per CPU", "gopsPerCpu", 0);
+  optional("load ms", "loadMs", 0);
   optional("GB/s", "gbPerSecond", 1);
   if (Object.values(results).some(({ note }) => note)) columns.push(["", (_, result) => result.note ?? ""]);
   const line = (cells) => console.log(`| ${cells.join(" | ")} |`);

@@ -1,6 +1,6 @@
 // The process of one engine: loads it, and does what its parent asks. One process each keeps the engines' threads,
 // memory and environment apart.
-//   load(options), prepare(key, texts), tune(key), embed(key) -> ms, vectors(key), latencies(key, count) -> [ms]
+//   load(options) -> ms, prepare(key, texts), tune(key), embed(key) -> ms, embedTimed(key) -> { ms, cpuMs }, vectors(key), latencies(key, count) -> [ms]
 //   prompt(ids) -> ms, decode(ids, count, streams) -> ms, residentBytes(), memory()
 const MODULES = {
   ours: "./ours.mjs",
@@ -18,13 +18,19 @@ const methods = {
   async load({ kind, ...options }) {
     baseline = resident();
     const { load } = await import(MODULES[kind]);
-    engine = await load(options);
+    return milliseconds(async () => (engine = await load(options)));
   },
   async prepare(key, texts) {
     if (!jobs.has(key)) jobs.set(key, await engine.prepare(texts));
   },
   tune: async (key) => engine.tune?.(jobs.get(key)),
   embed: (key) => milliseconds(() => engine.embed(jobs.get(key))),
+  async embedTimed(key) {
+    const before = process.cpuUsage();
+    const ms = await methods.embed(key);
+    const { user, system } = process.cpuUsage(before);
+    return { ms, cpuMs: (user + system) / 1000 };
+  },
   vectors: (key) => engine.embed(jobs.get(key)),
   async latencies(key, count) {
     const times = [];

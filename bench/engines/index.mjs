@@ -1,7 +1,7 @@
 // Engines by name, each in a process of its own: "ours Q8_0", "ours Q8_0 avx2", "llama Q8_0", "ort int8",
 // "transformers int8".
 import { fork } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { randomModel } from "../models.mjs";
 import { onnxModel } from "../onnx/index.mjs";
@@ -64,8 +64,10 @@ export class Engine {
     const file = await (onnx ? onnxModel(model, type) : randomModel(model, type));
     const engine = new Engine(name, model, env);
     const { architecture } = SHAPES[model];
+    // An ONNX model is a folder.
+    if (!onnx) engine.fileBytes = statSync(file).size;
     try {
-      await engine.call("load", { kind, file, type, architecture, threads, ...options });
+      engine.loadMs = await engine.call("load", { kind, file, type, architecture, threads, ...options });
     } catch (error) {
       engine.#process.kill();
       throw error;

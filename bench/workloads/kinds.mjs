@@ -1,7 +1,7 @@
 // The kinds of measurement. Each takes (engines, workload, context) and returns one result per engine, by name:
 // `value` in the workload's unit, and what else is known of it. `context` holds rounds, quick and peaks.
 import { Tokenizer } from "../../dist/tokenizer/index.js";
-import { leastCosine, median, percentile, samples } from "../measure.mjs";
+import { cosine, median, percentile, samples } from "../measure.mjs";
 import { randomModel } from "../models.mjs";
 import { referenceEmbeddings } from "../reference-float64.mjs";
 import { paragraphLengths, promptMaker, textMaker } from "../texts.mjs";
@@ -16,16 +16,18 @@ export async function embedding(engines, { id, model, lengths, count }, { rounds
     lengths === "paragraphs" ? paragraphLengths(scaled) : Array.from({ length: scaled }, () => lengths);
   const texts = sizes.map(text);
   const notes = await prepare(engines, id, texts);
-  const times = await samples(engines, rounds, (engine) => engine.call("embed", id));
+  const times = await samples(engines, rounds, (engine) => engine.call("embedTimed", id));
   const tokens = sizes.reduce((a, b) => a + b);
   const work = sizes.reduce((sum, size) => sum + operations(SHAPES[model], size), 0);
   return perEngine(times, (name, values) => {
-    const ms = median(values);
+    const ms = median(values.map((value) => value.ms));
+    const cpuMs = median(values.map((value) => value.cpuMs));
     const speed = (amount) => amount / (ms / 1000);
     return {
       value: speed(texts.length),
       tokensPerSecond: speed(tokens),
       gops: speed(work) / 1e9,
+      gopsPerCpu: work / (cpuMs * 1e6),
       note: notes[name],
     };
   });
@@ -54,7 +56,9 @@ export async function accuracy(engines, { id, model, lengths }) {
   await prepare(engines, id, texts);
   const results = {};
   for (const engine of engines) {
-    results[engine.name] = { value: leastCosine(await engine.call("vectors", id), expected) };
+    const cosines = (await engine.call("vectors", id)).map((vector, i) => cosine(vector, expected[i]));
+    const mean = cosines.reduce((a, b) => a + b) / cosines.length;
+    results[engine.name] = { value: Math.min(...cosines), mean, note: `mean ${mean.toFixed(6)}` };
   }
   return results;
 }
@@ -107,7 +111,13 @@ export async function memory(engines, { id, model, lengths, count }) {
     const bytes = await engine.call("residentBytes");
     const own = await engine.call("memory");
     const note = own && Object.entries(own).map(([key, value]) => `${key} ${(value / 1e6).toFixed(0)}`);
-    results[engine.name] = { value: bytes / 1e6, memory: own, note: note?.join(", ") };
+    results[engine.name] = {
+      value: bytes / 1e6,
+      fileBytes: engine.fileBytes,
+      loadMs: engine.loadMs,
+      memory: own,
+      note: note?.join(", "),
+    };
   }
   return results;
 }
