@@ -30,7 +30,7 @@ async function main() {
   const measured = [];
   try {
     for (const workload of WORKLOADS.filter(({ id }) => new RegExp(flags.only).test(id))) {
-      const results = await run(workload, pool);
+      const results = await run(workload, pool).catch((error) => failed(workload, error));
       if (Object.keys(results).length === 0) continue;
       measured.push({ workload, results });
       printWorkload(workload, results, checkBars(workload, results, peaksBefore));
@@ -50,6 +50,13 @@ async function main() {
   printSummary(rows);
   const settings = { threads, rounds, quick: flags.quick };
   save("bench", { date: new Date().toISOString(), machine, versions: versions(), settings, peaks, rows });
+}
+
+/** The other workloads go on. */
+function failed({ id }, error) {
+  console.error(`\n${id} failed: ${error.message}`);
+  process.exitCode = 1;
+  return {};
 }
 
 async function run(workload, pool) {

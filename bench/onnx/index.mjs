@@ -58,6 +58,11 @@ async function writeHubFiles(folder, { L, H, A, F, V, context }, done) {
     tokenizer_class: "BertTokenizer",
     model_max_length: context,
     do_lower_case: true,
+    unk_token: "[UNK]",
+    sep_token: "[SEP]",
+    pad_token: "[PAD]",
+    cls_token: "[CLS]",
+    mask_token: "[MASK]",
   });
   const { value } = (await donorKeys("bert")).get("tokenizer.huggingface.json");
   fs.writeFileSync(done, value);
