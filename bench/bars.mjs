@@ -20,7 +20,11 @@ function comparison(bar, results, peaks) {
   const mine = results[bar.of];
   const other = (name) => results[name];
   if (!mine) return undefined;
-  if (bar.over) return { to: bar.over, ratio: mine.value / other(bar.over)?.value };
+  if (bar.over) {
+    const theirs = other(bar.over);
+    const perCpu = mine.gopsPerCpu / theirs?.gopsPerCpu;
+    return { to: bar.over, ratio: mine.value / theirs?.value, ...(perCpu && { perCpu }) };
+  }
   if (bar.errorOver) {
     return { to: `${bar.errorOver}'s error`, ratio: (1 - mine.value) / (1 - other(bar.errorOver)?.value) };
   }
@@ -47,8 +51,9 @@ function isaOf(name, peaks) {
 }
 
 /** "bar 1.25x ort int8: 1.41x ok" */
-export function describeBar({ of, to, ratio, limit, most, passed }) {
-  const shown = `${ratio.toFixed(ratio < 0.1 ? 3 : 2)}x`;
-  if (limit === undefined) return `${of}: ${shown} ${to}`;
+export function describeBar({ of, to, ratio, perCpu, limit, most, passed }) {
+  const processorTime = perCpu ? ` (${perCpu.toFixed(2)}x per CPU second)` : "";
+  const shown = `${ratio.toFixed(ratio < 0.1 ? 3 : 2)}x${processorTime}`;
+  if (limit === undefined) return `${of}: ${to}: ${shown}`;
   return `${of}: bar ${most ? "at most " : ""}${limit}x ${to}: ${shown} ${passed ? "ok" : "MISSED"}`;
 }

@@ -51,17 +51,15 @@ export async function load({ file: folder, threads, batch, order = "sorted" }) {
       if (order === "sorted") encoded.sort((a, b) => b.ids.length - a.ids.length);
       return { texts: encoded, how: { batchSize: batch ?? Math.min(32, texts.length), spinning: true } };
     },
-    /** Finds the fastest batch size and way to wait, on as few texts as that takes. */
+    /** Finds the fastest batch size and way to wait. */
     async tune(job) {
-      // Tokens per millisecond over texts from the middle, which are of middling length when sorted.
+      const equal = job.texts.every(({ ids }) => ids.length === job.texts[0].ids.length);
       const rate = async (how) => {
-        const count = Math.min(job.texts.length, Math.max(how.batchSize, 4));
-        const first = (job.texts.length - count) >> 1;
-        const texts = job.texts.slice(first, first + count);
-        const tokens = texts.reduce((sum, { ids }) => sum + ids.length, 0);
+        // A few texts of mixed lengths would tell nothing of the padding.
+        const texts = equal ? job.texts.slice(0, Math.max(how.batchSize, 4)) : job.texts;
         const begin = performance.now();
         await run(texts, how);
-        return tokens / (performance.now() - begin);
+        return texts.length / (performance.now() - begin);
       };
       // The better of two turns each: the first also warms up.
       const best = async (candidates) => {
