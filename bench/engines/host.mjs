@@ -1,6 +1,6 @@
 // The process of one engine: loads it, and does what its parent asks. One process each keeps the engines' threads,
 // memory and environment apart.
-//   load(options) -> ms, prepare(key, texts), tune(key), embed(key) -> ms, embedTimed(key) -> { ms, cpuMs }, vectors(key), latencies(key, count) -> [ms]
+//   load(options) -> ms, prepare(key, texts, batchSize), tune(key), embed(key) -> ms, embedTimed(key) -> { ms, cpuMs }, vectors(key), latencies(key, count) -> [ms]
 //   prompt(ids) -> ms, decode(ids, count, streams) -> ms, residentBytes(), memory()
 const MODULES = {
   ours: "./ours.mjs",
@@ -20,8 +20,8 @@ const methods = {
     const { load } = await import(MODULES[kind]);
     return milliseconds(async () => (engine = await load(options)));
   },
-  async prepare(key, texts) {
-    if (!jobs.has(key)) jobs.set(key, await engine.prepare(texts));
+  async prepare(key, texts, batchSize) {
+    if (!jobs.has(key)) jobs.set(key, await engine.prepare(texts, batchSize));
   },
   tune: async (key) => engine.tune?.(jobs.get(key)),
   embed: (key) => milliseconds(() => engine.embed(jobs.get(key))),

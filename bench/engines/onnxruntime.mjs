@@ -46,10 +46,10 @@ export async function load({ file: folder, threads, batch, order = "sorted" }) {
   }
 
   return {
-    async prepare(texts) {
+    async prepare(texts, batchSize = batch ?? Math.min(32, texts.length)) {
       const encoded = texts.map((text, index) => ({ index, ids: tokenizer.encode(text).ids }));
       if (order === "sorted") encoded.sort((a, b) => b.ids.length - a.ids.length);
-      return { texts: encoded, how: { batchSize: batch ?? Math.min(32, texts.length), spinning: true } };
+      return { texts: encoded, how: { batchSize, spinning: true } };
     },
     /** Finds the fastest batch size and way to wait. */
     async tune(job) {

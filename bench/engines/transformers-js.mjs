@@ -32,7 +32,7 @@ export async function load({ file: folder, type, threads }) {
   }
 
   return {
-    prepare: async (texts) => ({ texts, batchSize: Math.min(8, texts.length) }),
+    prepare: async (texts, batchSize = Math.min(32, texts.length)) => ({ texts, batchSize }),
     async tune(job) {
       let most = 0;
       for (const batchSize of BATCH_SIZES.filter((size) => size <= job.texts.length)) {
