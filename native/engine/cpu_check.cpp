@@ -13,6 +13,15 @@
 #else
 #include <cpuid.h>
 #endif
+#elif defined(__aarch64__) || defined(_M_ARM64)
+#define GT_ARM64 1
+#if defined(_WIN32)
+#include <windows.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#elif defined(__linux__)
+#include <sys/auxv.h>
+#endif
 #endif
 
 namespace ggml_transformers {
@@ -123,17 +132,54 @@ std::string cpu_name() {
     return first == std::string::npos ? "CPU" : name.substr(first, name.find_last_not_of(' ') - first + 1);
 }
 
-#else
+#elif defined(GT_ARM64)
+namespace {
+
+struct ArmFeatures {
+    bool dotprod = false, i8mm = false;
+};
+
+// What the processor has is a secret of the operating system. The numbers are those of its interface, which
+// the headers of older systems lack.
+ArmFeatures detect() {
+    ArmFeatures f;
+#if defined(_WIN32)
+    f.dotprod = IsProcessorFeaturePresent(43) != 0;  // PF_ARM_V82_DP_INSTRUCTIONS_AVAILABLE
+    f.i8mm = IsProcessorFeaturePresent(66) != 0;     // PF_ARM_V82_I8MM_INSTRUCTIONS_AVAILABLE
+#elif defined(__APPLE__)
+    const auto has = [](const char* name) {
+        int value = 0;
+        size_t size = sizeof(value);
+        return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+    };
+    f.dotprod = has("hw.optional.arm.FEAT_DotProd");
+    f.i8mm = has("hw.optional.arm.FEAT_I8MM");
+#elif defined(__linux__)
+    f.dotprod = ((getauxval(AT_HWCAP) >> 20) & 1) != 0;  // HWCAP_ASIMDDP
+    f.i8mm = ((getauxval(AT_HWCAP2) >> 13) & 1) != 0;    // HWCAP2_I8MM
+#endif
+    return f;
+}
+
+}  // namespace
 
 void require_supported_cpu() {}
 
 std::vector<std::string> cpu_features() {
-#if defined(__aarch64__) || defined(_M_ARM64)
-    return {"NEON"};
-#else
-    return {};
-#endif
+    const ArmFeatures f = detect();
+    std::vector<std::string> names = {"NEON"};
+    if (f.dotprod) names.emplace_back("DOTPROD");
+    if (f.i8mm) names.emplace_back("I8MM");
+    return names;
 }
+
+std::string cpu_name() { return "CPU"; }
+
+#else
+
+void require_supported_cpu() {}
+
+std::vector<std::string> cpu_features() { return {}; }
 
 std::string cpu_name() { return "CPU"; }
 

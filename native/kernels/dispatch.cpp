@@ -19,16 +19,19 @@ bool same_name(const std::string& a, const char* b) {
 
 std::vector<const Kernels*> detect() {
     std::vector<const Kernels*> found;
-#if defined(__x86_64__) || defined(_M_X64)
     const std::vector<std::string> features = cpu_features();
-    const auto has = [&features](const char* name) {
+    [[maybe_unused]] const auto has = [&features](const char* name) {
         for (const std::string& feature : features)
             if (feature == name) return true;
         return false;
     };
+#if defined(__x86_64__) || defined(_M_X64)
     const bool avx2 = has("AVX2") && has("FMA") && has("F16C");
     if (avx2 && has("AVX512-VNNI")) found.push_back(&avx512::table);
     if (avx2) found.push_back(&avx2::table);
+#elif defined(__aarch64__) || defined(_M_ARM64)
+    if (has("DOTPROD") && has("I8MM")) found.push_back(&neon_i8mm::table);
+    if (has("DOTPROD")) found.push_back(&neon::table);
 #endif
     found.push_back(&scalar::table);
     return found;

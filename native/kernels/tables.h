@@ -28,6 +28,19 @@ GGML_TRANSFORMERS_GEMMS
 extern const Kernels table;
 }  // namespace avx512
 
+// With the dot product extension.
+namespace neon {
+GGML_TRANSFORMERS_GEMMS
+extern const Kernels table;
+}  // namespace neon
+
+// With the integer matrix multiplication too, which only whole numbers gain from.
+namespace neon_i8mm {
+void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_begin, int64_t row_end,
+             int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue);
+extern const Kernels table;
+}  // namespace neon_i8mm
+
 #undef GGML_TRANSFORMERS_GEMMS
 
 }  // namespace ggml_transformers
