@@ -64,7 +64,8 @@ async function runCmakeJs(cmakeJs, settings) {
   }
 }
 
-function runCmake({ out, config, arch, cMakeOptions }) {
+/** Configures with plain CMake and builds `target`, or else the addon and what it needs. */
+export function runCmake({ out, config, arch, target = "ggml_transformers", cMakeOptions }) {
   const headers = require("node-api-headers");
   const options = {
     CMAKE_BUILD_TYPE: config,
@@ -80,7 +81,8 @@ function runCmake({ out, config, arch, cMakeOptions }) {
   }
   const defines = Object.entries(options).map(([name, value]) => `-D${name}=${value}`);
   runProgram("cmake", ["-S", ROOT, "-B", out, ...defines]);
-  runProgram("cmake", ["--build", out, "--config", config, "--parallel", String(os.availableParallelism())]);
+  const parallel = String(os.availableParallelism());
+  runProgram("cmake", ["--build", out, "--config", config, "--target", target, "--parallel", parallel]);
 }
 
 function runProgram(program, args) {
