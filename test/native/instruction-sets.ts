@@ -6,7 +6,11 @@ import { expect, it } from "vitest";
 import { native } from "../../lib/native.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-const NEEDS: Record<string, readonly string[]> = { scalar: [], avx2: ["AVX2", "FMA", "F16C"] };
+const NEEDS: Record<string, readonly string[]> = {
+  scalar: [],
+  avx2: ["AVX2", "FMA", "F16C"],
+  "neon-dotprod": ["DOTPROD"],
+};
 
 const SUITES = [
   () => import("./bert-reference.test.js"),

@@ -1,0 +1,3 @@
+import { testInstructionSet } from "./instruction-sets.js";
+
+await testInstructionSet("neon-dotprod");
