@@ -9,9 +9,6 @@ const ROOT = path.join(path.dirname(fileURLToPath(import.meta.url)), "..");
 /** Where the addon is built, and the micro-benchmark with it. */
 export const KERNEL_BUILD = path.join(ROOT, ".cmake", `release-${process.arch}`);
 
-/** Slow to find, so once only. */
-let ofOneCore;
-
 /**
  * For `threads` threads, per instruction set: `int8` and `f32` in billions of operations per second, `read` in
  * gigabytes per second. Nothing where the micro-benchmark is missing.
@@ -20,31 +17,9 @@ export function measurePeaks(threads) {
   const program = findProgram();
   if (program === undefined) return {};
   const lines = run(program, ["--peaks", "--threads", String(threads)]);
-  if (!lines.every((line) => "peak_int8_gops" in line))
-    return (ofOneCore ??= peaksOfOneCore(program, threads));
   const peaks = {};
   for (const line of lines) {
-    // Each core has its own units; they share the memory.
-    const cores = threads / line.threads;
-    peaks[line.isa] = {
-      int8: line.peak_int8_gops * cores,
-      f32: line.peak_f32_gops * cores,
-      read: line.read_gb_per_s,
-    };
-  }
-  return peaks;
-}
-
-/** From the kernels' table, where the program cannot measure several cores: taken to be independent of each other. */
-function peaksOfOneCore(program, threads) {
-  const lines = run(program, ["--bench"]);
-  const peaks = {};
-  for (const { isa, peak_int8_gops, peak_f32_gops, kernel, gops } of lines) {
-    if (peak_int8_gops)
-      peaks[isa] = { int8: peak_int8_gops * threads, f32: peak_f32_gops * threads, read: 0 };
-    else if (peaks[isa] && /bytes read/.test(kernel)) {
-      peaks[isa].read = Math.max(peaks[isa].read, gops * threads);
-    }
+    peaks[line.isa] = { int8: line.peak_int8_gops, f32: line.peak_f32_gops, read: line.read_gb_per_s };
   }
   return peaks;
 }

@@ -2,9 +2,9 @@
 #include "graph/fused.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "graph/fused_rows.h"
+#include "kernels/pack.h"
 
 namespace ggml_transformers {
 
@@ -47,40 +47,12 @@ ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_t
     });
 }
 
-namespace {
-
-// Row `row` of packed weights: a column of its panel.
-void unpack_row(const PackedQ8& packed, int64_t row, float* out) {
-    const uint8_t* panel = packed.data + row / panel_columns * packed.panel_bytes();
-    const int64_t column = row % panel_columns;
-    for (int64_t b = 0; b < packed.k / quant_block; ++b) {
-        const uint8_t* block = panel + b * PackedQ8::block_bytes;
-        ggml_fp16_t half = 0;
-        std::memcpy(&half, block + quant_block * panel_columns + 2 * column, sizeof(half));
-        const float scale = ggml_fp16_to_fp32(half);
-        for (int64_t i = 0; i < quant_block; ++i) {
-            const uint8_t biased = block[(i / 4 * panel_columns + column) * 4 + i % 4];
-            out[b * quant_block + i] = static_cast<float>(biased - 128) * scale;
-        }
-    }
-}
-
-void unpack_row(const PackedF32& packed, int64_t row, float* out) {
-    const float* column = packed.data + row / panel_columns * panel_columns * packed.k + row % panel_columns;
-    for (int64_t i = 0; i < packed.k; ++i) out[i] = column[i * panel_columns];
-}
-
-}  // namespace
-
 // A table that is also a product's weights is in memory once: packed.
 const float* FusedCpu::table_row(const ggml_tensor* table, int64_t index, float* scratch) const {
     const auto found = packed_.find(table->data);
-    if (found != packed_.end() && found->second.q8.data != nullptr) {
-        unpack_row(found->second.q8, index, scratch);
-        return scratch;
-    }
-    if (found != packed_.end() && found->second.f32.data != nullptr) {
-        unpack_row(found->second.f32, index, scratch);
+    // Q16 has rounded what the file holds.
+    if (found != packed_.end() && found->second.weights.format != Format::Q16) {
+        unpack_row(found->second.weights, index, scratch);
         return scratch;
     }
     const auto* row = static_cast<const uint8_t*>(table->data) + static_cast<size_t>(index) * table->nb[1];

@@ -53,11 +53,10 @@ class FusedCpu {
     void release();
 
  private:
-    // A weight in the form its kernel reads: packed for Q8_0 and F32, as it is for the other types.
+    // A weight as its kernel reads it.
     struct Packed {
         AlignedBuffer memory;
-        PackedQ8 q8;
-        PackedF32 f32;
+        PackedWeights weights;
     };
     struct Product;  // one layer's part of a linear operation
 
@@ -73,7 +72,13 @@ class FusedCpu {
     // `same_rows`: the previous product has left the activations in the form this one wants.
     void multiply(const Product& product, bool same_rows);
     void multiply_by_dots(const Product& product, bool same_rows);
-    QuantizedRows quantized_rows(const ggml_tensor* x, bool ready);
+    // The rows of x in that form; `ready`: already there.
+    Rows rows_of(const ggml_tensor* x, RowForm form, bool ready);
+    Rows byte_rows(const ggml_tensor* x, bool ready);
+    Rows word_rows(const ggml_tensor* x, bool ready);
+    // Calls work(t) for every row, split over the threads.
+    template <class Work>
+    void for_each_row(const ggml_tensor* x, Work work);
     const uint8_t* converted_rows(const ggml_tensor* x, ggml_type type, bool ready);
     void reserve_thread_scratch(int64_t values);
     float* thread_scratch(int thread);

@@ -15,29 +15,43 @@ size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 }  // namespace
 
+namespace {
+
+// How weights of a file's type are packed.
+struct Packing {
+    ggml_type type;
+    Format format;
+    Pack pack;
+};
+
+constexpr Packing packings[] = {
+    {GGML_TYPE_Q8_0, Format::Q8_0, pack_q8_0}, {GGML_TYPE_Q4_0, Format::Q4_0, pack_q4_0},
+    {GGML_TYPE_Q4_K, Format::Q4_K, pack_q4_k}, {GGML_TYPE_Q6_K, Format::Q6_K, pack_q6_k},
+    {GGML_TYPE_F16, Format::Q16, pack_f16},    {GGML_TYPE_BF16, Format::Q16, pack_bf16},
+    {GGML_TYPE_F32, Format::F32, pack_f32},
+};
+
+// Null for what no kernel covers: other types, and rows that are not whole units.
+const Packing* packing_of(const ggml_tensor* weight) {
+    for (const Packing& packing : packings)
+        if (packing.type == weight->type && weight->ne[0] % info(packing.format).unit_k == 0) return &packing;
+    return nullptr;
+}
+
+}  // namespace
+
 const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
     const auto [entry, is_new] = packed_.try_emplace(weight->data);
     Packed& p = entry->second;
     if (!is_new) return p;
-    const int64_t k = weight->ne[0], n = weight->ne[1];
-    const int64_t panels = ceil_div(n, panel_columns);
-    if (weight->type == GGML_TYPE_Q8_0) {
-        p.q8 = {k, n, nullptr};
-        uint8_t* out = p.memory.reserve(static_cast<size_t>(panels * p.q8.panel_bytes()));
-        p.q8.data = out;
-        pool_.parallel(panels, [&](int64_t i, int) { pack_q8_0(weight->data, k, n, i, i + 1, out); });
-    } else if (weight->type == GGML_TYPE_F32) {
-        p.f32 = {k, n, nullptr};
-        auto* out = reinterpret_cast<float*>(
-            p.memory.reserve(static_cast<size_t>(panels * panel_columns * k) * sizeof(float)));
-        p.f32.data = out;
-        pool_.parallel(panels, [&](int64_t i, int) { pack_f32(floats(weight), k, k, n, i, i + 1, out); });
-    }
-    if (p.memory.bytes() > 0) {
-        packed_bytes_ += p.memory.bytes();
-        // On the CPU matrices lie in the mapped file; vectors do not.
-        if (ggml_n_dims(weight) > 1) release_pages(weight->data, ggml_nbytes(weight));
-    }
+    const Packing& packing = *packing_of(weight);
+    p.weights = {packing.format, weight->ne[0], weight->ne[1], nullptr};
+    p.weights.data = p.memory.reserve(static_cast<size_t>(p.weights.bytes()));
+    pool_.parallel(p.weights.panels(),
+                   [&](int64_t i, int) { packing.pack(weight->data, p.weights, i, i + 1); });
+    packed_bytes_ += p.memory.bytes();
+    // On the CPU matrices lie in the mapped file; vectors do not.
+    if (ggml_n_dims(weight) > 1) release_pages(weight->data, ggml_nbytes(weight));
     return p;
 }
 
@@ -90,22 +104,63 @@ void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tens
     }
 }
 
-QuantizedRows FusedCpu::quantized_rows(const ggml_tensor* x, bool ready) {
+template <class Work>
+void FusedCpu::for_each_row(const ggml_tensor* x, Work work) {
+    const Profile::Part part(profile_, "quantize");
+    const int64_t tokens = x->ne[1], piece = rows_per_piece(x->ne[0]);
+    pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
+        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) work(t);
+    });
+}
+
+Rows FusedCpu::byte_rows(const ggml_tensor* x, bool ready) {
     const int64_t k = x->ne[0], tokens = x->ne[1], blocks = k / quant_block;
     const size_t q_bytes = aligned(static_cast<size_t>(tokens * k));
     const size_t block_bytes = aligned(static_cast<size_t>(tokens * blocks) * sizeof(float));
-    uint8_t* memory = rows_.reserve(q_bytes + 2 * block_bytes);
-    const QuantizedRows rows{reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(memory + q_bytes),
-                             reinterpret_cast<int32_t*>(memory + q_bytes + block_bytes)};
+    uint8_t* memory = rows_.reserve(q_bytes + 4 * block_bytes);
+    uint8_t* per_block = memory + q_bytes;
+    const ByteRow all = {reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(per_block),
+                         reinterpret_cast<int32_t*>(per_block + block_bytes),
+                         reinterpret_cast<int32_t*>(per_block + 2 * block_bytes),
+                         reinterpret_cast<float*>(per_block + 3 * block_bytes)};
+    Rows rows;
+    rows.bytes = all.q;
+    rows.scales = all.scales;
+    rows.sums = all.sums;
+    rows.first_sums = all.first_sums;
+    rows.scaled_sums = all.scaled_sums;
     if (ready) return rows;
-    const Profile::Part part(profile_, "quantize");
-    const int64_t piece = rows_per_piece(k);
-    pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
-        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
-            kernels_.quantize_row(floats(x) + t * row_stride(x), k, rows.q + t * k, rows.scales + t * blocks,
-                                  rows.sums + t * blocks);
-        }
+    for_each_row(x, [&](int64_t t) {
+        const int64_t at = t * blocks;
+        kernels_.quantize_row(
+            floats(x) + t * row_stride(x), k,
+            {all.q + t * k, all.scales + at, all.sums + at, all.first_sums + at, all.scaled_sums + at});
     });
+    return rows;
+}
+
+Rows FusedCpu::word_rows(const ggml_tensor* x, bool ready) {
+    const int64_t k = x->ne[0], tokens = x->ne[1], blocks = k / quant_block;
+    const size_t q_bytes = aligned(static_cast<size_t>(tokens * k) * sizeof(int16_t));
+    uint8_t* memory = rows_.reserve(q_bytes + static_cast<size_t>(tokens * blocks) * sizeof(float));
+    auto* words = reinterpret_cast<int16_t*>(memory);
+    auto* scales = reinterpret_cast<float*>(memory + q_bytes);
+    Rows rows;
+    rows.words = words;
+    rows.scales = scales;
+    if (ready) return rows;
+    for_each_row(x, [&](int64_t t) {
+        kernels_.quantize_row_words(floats(x) + t * row_stride(x), k, words + t * k, scales + t * blocks);
+    });
+    return rows;
+}
+
+Rows FusedCpu::rows_of(const ggml_tensor* x, RowForm form, bool ready) {
+    if (form == RowForm::Bytes) return byte_rows(x, ready);
+    if (form == RowForm::Words) return word_rows(x, ready);
+    Rows rows;
+    rows.x = floats(x);
+    rows.x_stride = row_stride(x);
     return rows;
 }
 
@@ -136,27 +191,20 @@ Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
 }  // namespace
 
 void FusedCpu::multiply(const Product& product, bool same_rows) {
-    const ggml_type type = product.weight->type;
-    if (type != GGML_TYPE_Q8_0 && type != GGML_TYPE_F32) {
+    if (packing_of(product.weight) == nullptr) {
         multiply_by_dots(product, same_rows);
         return;
     }
-    const Packed& weight = packed(product.weight);
+    const PackedWeights& weights = packed(product.weight).weights;
     const ggml_tensor* x = product.x;
-    const int64_t tokens = x->ne[1];
-    const QuantizedRows rows = type == GGML_TYPE_Q8_0 ? quantized_rows(x, same_rows) : QuantizedRows{};
-    const int64_t panels = ceil_div(product.weight->ne[1], panel_columns);
+    const int64_t tokens = x->ne[1], panels = weights.panels();
+    const Rows rows = rows_of(x, info(weights.format).rows, same_rows);
+    const Gemm gemm = kernels_.gemm[static_cast<int>(weights.format)];
     const Tiling t = tile(tokens, panels, x->ne[0], pool_.threads());
     pool_.parallel(t.row_pieces * t.panel_pieces, [&](int64_t i, int) {
         const int64_t row = i / t.panel_pieces * t.rows, panel = i % t.panel_pieces * t.panels;
-        const int64_t row_end = std::min(tokens, row + t.rows),
-                      panel_end = std::min(panels, panel + t.panels);
-        if (type == GGML_TYPE_Q8_0) {
-            kernels_.gemm_q8(weight.q8, rows, row, row_end, panel, panel_end, product.epilogue);
-        } else {
-            kernels_.gemm_f32(weight.f32, floats(x), row_stride(x), row, row_end, panel, panel_end,
-                              product.epilogue);
-        }
+        gemm(weights, rows, {row, std::min(tokens, row + t.rows), panel, std::min(panels, panel + t.panels)},
+             product.epilogue);
     });
 }
 

@@ -51,40 +51,46 @@ struct Bench {
 
 double int8_peak(ComputePool& pool, const Kernels& kernels) {
     constexpr int64_t blocks = q8_width / quant_block;
-    constexpr size_t weights = blocks * PackedQ8::block_bytes, values = rows * q8_width;
-    constexpr size_t scales = rows * blocks * sizeof(float), out = rows * panel_columns * sizeof(float);
-    const Bench bench(pool.threads(), weights + values + 2 * scales + out);
-    const auto rows_of = [](uint8_t* memory) {
-        return QuantizedRows{reinterpret_cast<int8_t*>(memory + weights),
-                             reinterpret_cast<float*>(memory + weights + values),
-                             reinterpret_cast<int32_t*>(memory + weights + values + scales)};
+    constexpr size_t weights = blocks * sizeof(UnitQ8_0), values = rows * q8_width;
+    constexpr size_t per_block = rows * blocks * sizeof(float), out = rows * panel_columns * sizeof(float);
+    const Bench bench(pool.threads(), weights + values + 4 * per_block + out);
+    const auto row_of = [](uint8_t* memory, int64_t r) {
+        const auto part = [&](size_t i) { return memory + weights + values + i * per_block; };
+        return ByteRow{
+            reinterpret_cast<int8_t*>(memory + weights) + r * q8_width,
+            reinterpret_cast<float*>(part(0)) + r * blocks, reinterpret_cast<int32_t*>(part(1)) + r * blocks,
+            reinterpret_cast<int32_t*>(part(2)) + r * blocks, reinterpret_cast<float*>(part(3)) + r * blocks};
     };
     float x[q8_width];
     for (int64_t i = 0; i < q8_width; ++i) x[i] = std::sin(static_cast<float>(i));
     for (int thread = 0; thread < bench.count; ++thread) {
         uint8_t* memory = bench.of(thread);
-        // Weights of -128 + 1, scales of 1.0 in half precision.
+        auto* units = reinterpret_cast<UnitQ8_0*>(memory);
         for (int64_t b = 0; b < blocks; ++b) {
-            uint8_t* block = memory + b * PackedQ8::block_bytes;
-            std::fill_n(block, quant_block * panel_columns, uint8_t{1});
-            for (int64_t c = 0; c < panel_columns; ++c) block[quant_block * panel_columns + 2 * c + 1] = 0x3c;
+            std::fill_n(&units[b].values[0][0][0], sizeof(units[b].values), uint8_t{1});
+            std::fill_n(units[b].scales, panel_columns, uint16_t{0x3c00});  // 1 in half precision
         }
-        const QuantizedRows q = rows_of(memory);
-        for (int64_t r = 0; r < rows; ++r) {
-            kernels.quantize_row(x, q8_width, q.q + r * q8_width, q.scales + r * blocks, q.sums + r * blocks);
-        }
+        for (int64_t r = 0; r < rows; ++r) kernels.quantize_row(x, q8_width, row_of(memory, r));
     }
     return fastest(pool, 2.0 * rows * q8_width * panel_columns, [&](int64_t thread) {
         uint8_t* memory = bench.of(thread);
+        const ByteRow first = row_of(memory, 0);
+        Rows all;
+        all.bytes = first.q;
+        all.scales = first.scales;
+        all.sums = first.sums;
+        all.first_sums = first.first_sums;
+        all.scaled_sums = first.scaled_sums;
         Epilogue epilogue;
-        epilogue.out = reinterpret_cast<float*>(memory + weights + values + 2 * scales);
+        epilogue.out = reinterpret_cast<float*>(memory + weights + values + 4 * per_block);
         epilogue.out_stride = panel_columns;
-        kernels.gemm_q8({q8_width, panel_columns, memory}, rows_of(memory), 0, rows, 0, 1, epilogue);
+        kernels.gemm[static_cast<int>(Format::Q8_0)]({Format::Q8_0, q8_width, panel_columns, memory}, all,
+                                                     {0, rows, 0, 1}, epilogue);
     });
 }
 
 double f32_peak(ComputePool& pool, const Kernels& kernels) {
-    constexpr size_t weights = f32_width * panel_columns * sizeof(float);
+    constexpr size_t weights = f32_width * sizeof(UnitF32);
     constexpr size_t values = rows * f32_width * sizeof(float), out = rows * panel_columns * sizeof(float);
     const Bench bench(pool.threads(), weights + values + out);
     for (int thread = 0; thread < bench.count; ++thread) {
@@ -92,12 +98,14 @@ double f32_peak(ComputePool& pool, const Kernels& kernels) {
     }
     return fastest(pool, 2.0 * rows * f32_width * panel_columns, [&](int64_t thread) {
         uint8_t* memory = bench.of(thread);
+        Rows all;
+        all.x = reinterpret_cast<const float*>(memory + weights);
+        all.x_stride = f32_width;
         Epilogue epilogue;
         epilogue.out = reinterpret_cast<float*>(memory + weights + values);
         epilogue.out_stride = panel_columns;
-        kernels.gemm_f32({f32_width, panel_columns, reinterpret_cast<const float*>(memory)},
-                         reinterpret_cast<const float*>(memory + weights), f32_width, 0, rows, 0, 1,
-                         epilogue);
+        kernels.gemm[static_cast<int>(Format::F32)]({Format::F32, f32_width, panel_columns, memory}, all,
+                                                    {0, rows, 0, 1}, epilogue);
     });
 }
 

@@ -28,6 +28,7 @@ std::vector<const Kernels*> detect() {
 #if defined(__x86_64__) || defined(_M_X64)
     const bool avx2 = has("AVX2") && has("FMA") && has("F16C");
     if (avx2 && has("AVX512-VNNI")) found.push_back(&avx512::table);
+    if (avx2 && has("AVX-VNNI")) found.push_back(&avxvnni::table);
     if (avx2) found.push_back(&avx2::table);
 #elif defined(__aarch64__) || defined(_M_ARM64)
     if (has("DOTPROD") && has("I8MM")) found.push_back(&neon_i8mm::table);

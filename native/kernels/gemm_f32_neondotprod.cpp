@@ -67,19 +67,18 @@ constexpr MultiplyTile multiply_tiles[] = {
 
 }  // namespace
 
-void gemm_f32(const PackedF32& weights, const float* x, int64_t x_stride, int64_t row_begin, int64_t row_end,
-              int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue) {
+void gemm_f32(const PackedWeights& weights, const Rows& rows, const Piece& piece, const Epilogue& epilogue) {
     alignas(64) float tile[rows_together * panel_columns];
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const float* data = weights.data + panel * weights.k * panel_columns;
-        const int64_t column = panel * panel_columns;
-        const int64_t columns = weights.n - column < panel_columns ? weights.n - column : panel_columns;
+    for (int64_t panel = piece.panel_begin; panel < piece.panel_end; ++panel) {
+        const float* data = static_cast<const float*>(weights.data) + panel * weights.k * panel_columns;
+        const int64_t first = panel * panel_columns;
+        const int64_t columns = weights.n - first < panel_columns ? weights.n - first : panel_columns;
         // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
-        int64_t tiles = (row_end - row_begin + rows_together - 1) / rows_together;
-        for (int64_t row = row_begin, count; row < row_end; row += count, --tiles) {
-            count = (row_end - row + tiles - 1) / tiles;
-            multiply_tiles[count](data, weights.k, x + row * x_stride, x_stride, tile);
-            finish_products(tile, count, row, column, columns, epilogue);
+        int64_t tiles = (piece.row_end - piece.row_begin + rows_together - 1) / rows_together;
+        for (int64_t row = piece.row_begin, count; row < piece.row_end; row += count, --tiles) {
+            count = (piece.row_end - row + tiles - 1) / tiles;
+            multiply_tiles[count](data, weights.k, rows.x + row * rows.x_stride, rows.x_stride, tile);
+            finish_products(tile, count, row, first, columns, epilogue);
         }
     }
 }

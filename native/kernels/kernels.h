@@ -9,41 +9,35 @@
 #include <string>
 #include <vector>
 
+#include "kernels/formats.h"
+
 namespace ggml_transformers {
 
-constexpr int64_t panel_columns = 32;  // output columns that a panel of packed weights holds
-constexpr int64_t quant_block = 32;    // values along K that share a scale, as in Q8_0
-constexpr int64_t key_group = 16;      // positions that a group of packed keys holds
+constexpr int64_t quant_block = 32;  // values along K that share a scale of the activations
+constexpr int64_t key_group = 16;    // positions that a group of packed keys holds
 
-// Weights [N, K] of Q8_0, packed panel by panel. K is a multiple of 32; columns beyond N are zero.
-// A panel holds its K / 32 blocks one after the other. A block is
-//   uint8_t values[8][32][4]   k in groups of four, then column, then k within the group; biased: value + 128
-//   uint16_t scales[32]        half precision, per column
-// which is exactly the size of the Q8_0 blocks it came from.
-struct PackedQ8 {
-    int64_t k = 0;
-    int64_t n = 0;
-    const uint8_t* data = nullptr;  // 64-byte aligned
+// Activations [T, K] in the form the packed weights want (formats.h). Only that form's members are set.
+struct Rows {
+    // As they are.
+    const float* x = nullptr;  // [T, K] with row stride `x_stride`
+    int64_t x_stride = 0;
 
-    static constexpr int64_t block_bytes = 8 * 32 * 4 + 32 * 2;
-    int64_t panels() const { return (n + panel_columns - 1) / panel_columns; }
-    int64_t panel_bytes() const { return k / quant_block * block_bytes; }
+    // In whole numbers: value = scale * q, a scale for each row and 32-block.
+    const int8_t* bytes = nullptr;        // [T, K], in [-127, 127]
+    const int16_t* words = nullptr;       // [T, K], in [-8191, 8191]
+    const float* scales = nullptr;        // [T, K / 32]
+    const int32_t* sums = nullptr;        // [T, K / 32]: -128 times the block's sum of bytes
+    const int32_t* first_sums = nullptr;  // [T, K / 32]: -128 times the sum of the first 16
+    const float* scaled_sums = nullptr;   // [T, K / 32]: -scale times the block's sum of bytes
 };
 
-// Weights [N, K] of F32, packed panel by panel: float values[K][32]. Columns beyond N are zero.
-struct PackedF32 {
-    int64_t k = 0;
-    int64_t n = 0;
-    const float* data = nullptr;  // 64-byte aligned
-
-    int64_t panels() const { return (n + panel_columns - 1) / panel_columns; }
-};
-
-// Activations [T, K] in 8 bits: value = scale * q, a scale for each row and 32-block, q in [-127, 127].
-struct QuantizedRows {
-    int8_t* q = nullptr;      // [T, K]
-    float* scales = nullptr;  // [T, K / 32]
-    int32_t* sums = nullptr;  // [T, K / 32]: -128 times the block's sum of q, which undoes the weights' bias
+// A row in bytes, to be written (Rows).
+struct ByteRow {
+    int8_t* q = nullptr;            // [K]
+    float* scales = nullptr;        // [K / 32]
+    int32_t* sums = nullptr;        // [K / 32]
+    int32_t* first_sums = nullptr;  // [K / 32]
+    float* scaled_sums = nullptr;   // [K / 32]
 };
 
 enum class FusedActivation : uint8_t { None, Gelu, GeluTanh, Relu, Silu, Tanh };
@@ -78,8 +72,8 @@ struct AttentionTask {
     float* scratch = nullptr;  // attention_scratch(positions) floats, 64-byte aligned
 };
 
-// Rows of a tile of attention and of gemm_f32; those of gemm_q8 are 4. Work is cut at multiples of 12 for
-// speed, not for correctness.
+// Rows of a tile of attention and of products with floats; those with whole numbers have 4. Work is cut at
+// multiples of 12 for speed, not for correctness.
 constexpr int64_t row_tile = 6;
 
 // Floats of scratch an attention task over that many positions needs.
@@ -87,23 +81,33 @@ constexpr int64_t attention_scratch(int64_t positions) {
     return row_tile * ((positions + key_group - 1) / key_group * key_group);
 }
 
+// A rectangle of the product: rows [row_begin, row_end) of T, times the columns of panels [panel_begin,
+// panel_end).
+struct Piece {
+    int64_t row_begin = 0;
+    int64_t row_end = 0;
+    int64_t panel_begin = 0;
+    int64_t panel_end = 0;
+};
+
+// For each output element, block by block in order of K: the exact dot product of whole numbers, as a float,
+// times (weight scale times activation scale), added by a fused multiply-add; formats with minima add theirs
+// the same way after it. Floats: fused multiply-adds in order of K.
+using Gemm = void (*)(const PackedWeights& weights, const Rows& rows, const Piece& piece,
+                      const Epilogue& epilogue);
+
 struct Kernels {
     const char* isa;  // "scalar", "AVX2", "AVX512-VNNI", ...
 
     // Quantizes row x [K]: scale = max |x| / 127 of the block; q = x * (127 / max |x|), rounded to nearest
     // even. A block below 1e-30 counts as zero. What is not finite makes the scale so, and with it all its
     // products.
-    void (*quantize_row)(const float* x, int64_t k, int8_t* q, float* scales, int32_t* sums);
+    void (*quantize_row)(const float* x, int64_t k, const ByteRow& out);
 
-    // Rows [row_begin, row_end) times the columns of panels [panel_begin, panel_end). For each output
-    // element: per 32-block an exact integer dot product, times weight scale, times activation scale, added
-    // in order of K.
-    void (*gemm_q8)(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_begin, int64_t row_end,
-                    int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue);
+    // The same with 8191 for 127.
+    void (*quantize_row_words)(const float* x, int64_t k, int16_t* q, float* scales);
 
-    // The same for F32: `x` [T, K] with row stride `x_stride`; fused multiply-adds in order of K.
-    void (*gemm_f32)(const PackedF32& weights, const float* x, int64_t x_stride, int64_t row_begin,
-                     int64_t row_end, int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue);
+    Gemm gemm[format_count];  // by Format
 
     // out = (x + residual - mean) / sqrt(variance + epsilon) * weight + bias over [H]; `residual` may be
     // null, `out` may be `x`.

@@ -4,7 +4,7 @@
 #include "kernels/epilogue.h"
 #include "kernels/gemm_neon.h"
 #include "kernels/norm_f32.h"
-#include "kernels/quantize_q8.h"
+#include "kernels/quantize_rows.h"
 #include "kernels/simd_neon.h"
 #include "kernels/tables.h"
 
@@ -18,8 +18,20 @@ void finish_products(const float* tile, int64_t rows, int64_t row, int64_t colum
 }
 
 const Kernels table = {
-    "NEON-DOTPROD",   quantize_row<F32x16>, gemm_q8,           gemm_f32,
-    norm_row<F32x16>, finish_row<F32x16>,   attention<F32x16>,
+    "NEON-DOTPROD",
+    quantize_row<F32x16>,
+    quantize_row_words<F32x16>,
+    {
+        gemm_bytes<UnitQ8_0>,
+        gemm_bytes<UnitQ4_0>,
+        gemm_bytes<UnitQ4_K>,
+        gemm_bytes<UnitQ6_K>,
+        gemm_q16,
+        gemm_f32,
+    },
+    norm_row<F32x16>,
+    finish_row<F32x16>,
+    attention<F32x16>,
 };
 
 }  // namespace neon
@@ -29,8 +41,15 @@ namespace neon_i8mm {
 const Kernels table = {
     "NEON-I8MM",
     quantize_row<neon::F32x16>,
-    gemm_q8,
-    neon::gemm_f32,
+    quantize_row_words<neon::F32x16>,
+    {
+        gemm_bytes<UnitQ8_0>,
+        gemm_bytes<UnitQ4_0>,
+        gemm_bytes<UnitQ4_K>,
+        gemm_bytes<UnitQ6_K>,
+        neon::gemm_q16,
+        neon::gemm_f32,
+    },
     norm_row<neon::F32x16>,
     finish_row<neon::F32x16>,
     attention<neon::F32x16>,

@@ -2,15 +2,20 @@
 #include "kernels/attention_f32.h"
 #include "kernels/epilogue.h"
 #include "kernels/norm_f32.h"
-#include "kernels/quantize_q8.h"
+#include "kernels/quantize_rows.h"
 #include "kernels/simd_scalar.h"
 #include "kernels/tables.h"
 
 namespace ggml_transformers::scalar {
 
 const Kernels table = {
-    "scalar",         quantize_row<F32x16>, gemm_q8,           gemm_f32,
-    norm_row<F32x16>, finish_row<F32x16>,   attention<F32x16>,
+    "scalar",
+    quantize_row<F32x16>,
+    quantize_row_words<F32x16>,
+    {gemm<UnitQ8_0>, gemm<UnitQ4_0>, gemm<UnitQ4_K>, gemm<UnitQ6_K>, gemm<UnitQ16>, gemm<UnitF32>},
+    norm_row<F32x16>,
+    finish_row<F32x16>,
+    attention<F32x16>,
 };
 
 }  // namespace ggml_transformers::scalar

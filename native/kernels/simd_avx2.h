@@ -1,10 +1,11 @@
-// Sixteen floats in two AVX2 registers. Only for files compiled with AVX2, FMA and F16C flags.
+// Sixteen floats in two AVX2 registers. Only for files compiled with AVX2, FMA and F16C flags, which say
+// whose they are by KERNEL_NAMESPACE (tables.h).
 #pragma once
 
 #include <immintrin.h>
 #include <stdint.h>
 
-namespace ggml_transformers::avx2 {
+namespace ggml_transformers::KERNEL_NAMESPACE {
 
 struct F32x16 {
     static constexpr int groups = 1;
@@ -96,8 +97,8 @@ inline float reduce_max(F32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-// Eight sums of two lanes each: only their sum counts.
-struct I32x16 {
+// Sums of a block's whole numbers: of the first 16 in the lower four lanes, of the last 16 in the upper.
+struct BlockSums {
     __m256i v;
 };
 
@@ -121,21 +122,34 @@ inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
     const __m128i largest = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
     _mm_storeu_ps(out, _mm_castsi128_ps(largest));
 }
-inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+inline BlockSums store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const __m256i w[4] = {_mm256_cvtps_epi32(a.low), _mm256_cvtps_epi32(a.high), _mm256_cvtps_epi32(b.low),
                           _mm256_cvtps_epi32(b.high)};
     // Packing works within halves of 128 bits; the permutation puts the fours back in order.
     const __m256i bytes = _mm256_packs_epi16(_mm256_packs_epi32(w[0], w[1]), _mm256_packs_epi32(w[2], w[3]));
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(bytes, order));
-    return {_mm256_add_epi32(_mm256_add_epi32(w[0], w[1]), _mm256_add_epi32(w[2], w[3]))};
+    const __m256i first = _mm256_add_epi32(w[0], w[1]), last = _mm256_add_epi32(w[2], w[3]);
+    return {_mm256_add_epi32(_mm256_permute2x128_si256(first, last, 0x20),
+                             _mm256_permute2x128_si256(first, last, 0x31))};
 }
-inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+inline void reduce_sums(const BlockSums (&sums)[4], int32_t* first, int32_t* all) {
     const __m256i ab = _mm256_hadd_epi32(sums[0].v, sums[1].v);
     const __m256i cd = _mm256_hadd_epi32(sums[2].v, sums[3].v);
-    const __m256i all = _mm256_hadd_epi32(ab, cd);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
-                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+    const __m256i halves = _mm256_slli_epi32(_mm256_hadd_epi32(ab, cd), 7);
+    const __m128i low = _mm256_castsi256_si128(halves), zero = _mm_setzero_si128();
+    const __m128i both = _mm_add_epi32(low, _mm256_extracti128_si256(halves, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm_sub_epi32(zero, low));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(all), _mm_sub_epi32(zero, both));
+}
+inline void store_words(F32x16 a, F32x16 b, int16_t* out) {
+    // Packing works within halves of 128 bits; the permutation puts the quarters back in order.
+    const auto pack = [](F32x16 x) {
+        const __m256i words = _mm256_packs_epi32(_mm256_cvtps_epi32(x.low), _mm256_cvtps_epi32(x.high));
+        return _mm256_permute4x64_epi64(words, 0xd8);
+    };
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), pack(a));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), pack(b));
 }
 
-}  // namespace ggml_transformers::avx2
+}  // namespace ggml_transformers::KERNEL_NAMESPACE

@@ -61,8 +61,8 @@ inline float reduce_max(F32x16 a) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-// Eight sums of two lanes each: only their sum counts.
-struct I32x16 {
+// Sums of a block's whole numbers: of the first 16 in the lower four lanes, of the last 16 in the upper.
+struct BlockSums {
     __m256i v;
 };
 
@@ -85,7 +85,7 @@ inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
     const __m128i largest = _mm_max_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
     _mm_storeu_ps(out, _mm_castsi128_ps(largest));
 }
-inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+inline BlockSums store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const __m512i low = _mm512_cvtps_epi32(a.v);
     const __m512i high = _mm512_cvtps_epi32(b.v);
     // Packing works within quarters of 128 bits; the permutation puts the eights back in order.
@@ -97,12 +97,18 @@ inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), ordered);
     return {_mm256_dpbusd_epi32(_mm256_setzero_si256(), _mm256_set1_epi8(1), ordered)};
 }
-inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+inline void reduce_sums(const BlockSums (&sums)[4], int32_t* first, int32_t* all) {
     const __m256i ab = _mm256_hadd_epi32(sums[0].v, sums[1].v);
     const __m256i cd = _mm256_hadd_epi32(sums[2].v, sums[3].v);
-    const __m256i all = _mm256_hadd_epi32(ab, cd);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(out),
-                     _mm_add_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1)));
+    const __m256i halves = _mm256_slli_epi32(_mm256_hadd_epi32(ab, cd), 7);
+    const __m128i low = _mm256_castsi256_si128(halves), zero = _mm_setzero_si128();
+    const __m128i both = _mm_add_epi32(low, _mm256_extracti128_si256(halves, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(first), _mm_sub_epi32(zero, low));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(all), _mm_sub_epi32(zero, both));
+}
+inline void store_words(F32x16 a, F32x16 b, int16_t* out) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a.v)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(b.v)));
 }
 
 }  // namespace ggml_transformers::avx512

@@ -9,7 +9,6 @@ namespace ggml_transformers::neon {
 struct F32x16 {
     static constexpr int groups = 1;
     static constexpr int vectors = 1;
-    static constexpr int batch = 1;
 
     float32x4_t part[4];
 
@@ -119,9 +118,10 @@ inline float reduce_max(F32x16 a) {
     return vgetq_lane_f32(max(two, vextq_f32(two, two, 1)), 0);
 }
 
-// Four sums of four lanes each: only their sum counts.
-struct I32x16 {
-    int32x4_t v;
+// Sums of a block's whole numbers: of its first 16 in four lanes, of its last 16 in four others.
+struct BlockSums {
+    int32x4_t first;
+    int32x4_t last;
 };
 
 inline F32x16 larger_magnitude(F32x16 a, F32x16 b) {
@@ -149,16 +149,28 @@ inline int8x16_t round_to_bytes(F32x16 a) {
     const int16x8_t high = vqmovn_high_s32(vqmovn_s32(vcvtnq_s32_f32(a.part[2])), vcvtnq_s32_f32(a.part[3]));
     return vqmovn_high_s16(vqmovn_s16(low), high);
 }
-inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+inline BlockSums store_bytes(F32x16 a, F32x16 b, int8_t* out) {
     const int8x16_t ones = vdupq_n_s8(1);
-    const int8x16_t low = round_to_bytes(a);
-    const int8x16_t high = round_to_bytes(b);
-    vst1q_s8(out, low);
-    vst1q_s8(out + 16, high);
-    return {vdotq_s32(vdotq_s32(vdupq_n_s32(0), low, ones), high, ones)};
+    const int8x16_t first = round_to_bytes(a);
+    const int8x16_t last = round_to_bytes(b);
+    vst1q_s8(out, first);
+    vst1q_s8(out + 16, last);
+    return {vdotq_s32(vdupq_n_s32(0), first, ones), vdotq_s32(vdupq_n_s32(0), last, ones)};
 }
-inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
-    vst1q_s32(out, vpaddq_s32(vpaddq_s32(sums[0].v, sums[1].v), vpaddq_s32(sums[2].v, sums[3].v)));
+inline int32x4_t add_across(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
+    return vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
+}
+inline void reduce_sums(const BlockSums (&sums)[4], int32_t* first, int32_t* all) {
+    const int32x4_t one = add_across(sums[0].first, sums[1].first, sums[2].first, sums[3].first);
+    const int32x4_t other = add_across(sums[0].last, sums[1].last, sums[2].last, sums[3].last);
+    vst1q_s32(first, vmulq_n_s32(one, -128));
+    vst1q_s32(all, vmulq_n_s32(vaddq_s32(one, other), -128));
+}
+inline void store_words(F32x16 a, F32x16 b, int16_t* out) {
+    for (int i = 0; i < 4; ++i) {
+        vst1_s16(out + i * 4, vqmovn_s32(vcvtnq_s32_f32(a.part[i])));
+        vst1_s16(out + 16 + i * 4, vqmovn_s32(vcvtnq_s32_f32(b.part[i])));
+    }
 }
 
 }  // namespace ggml_transformers::neon

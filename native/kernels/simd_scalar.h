@@ -103,9 +103,10 @@ inline float reduce_max(F32x16 a) {
     return a.lane[0];
 }
 
-// Sixteen whole numbers.
-struct I32x16 {
-    int32_t lane[16];
+// Sums of a block's whole numbers: of the first 16 in some lanes, of the last 16 in others.
+struct BlockSums {
+    int32_t first;
+    int32_t last;
 };
 
 // The larger magnitude of each lane, in the order of the bits: infinity beyond any number, NaN beyond
@@ -136,21 +137,28 @@ inline void reduce_magnitudes(const F32x16 (&magnitudes)[4], float* out) {
     }
 }
 // Rounds 32 values in [-127.5, 127.5] to the nearest whole numbers, ties to even, and stores them as bytes.
-// Returns sums of two each.
-inline I32x16 store_bytes(F32x16 a, F32x16 b, int8_t* out) {
-    I32x16 sums;
+inline BlockSums store_bytes(F32x16 a, F32x16 b, int8_t* out) {
+    BlockSums sums = {0, 0};
     for (int i = 0; i < 16; ++i) {
         out[i] = static_cast<int8_t>(nearbyintf(a.lane[i]));
         out[16 + i] = static_cast<int8_t>(nearbyintf(b.lane[i]));
-        sums.lane[i] = out[i] + out[16 + i];
+        sums.first += out[i];
+        sums.last += out[16 + i];
     }
     return sums;
 }
-// The sums of four vectors.
-inline void reduce_sums(const I32x16 (&sums)[4], int32_t* out) {
+// -128 times the sums of four blocks: of their first 16 values, and of all 32.
+inline void reduce_sums(const BlockSums (&sums)[4], int32_t* first, int32_t* all) {
     for (int block = 0; block < 4; ++block) {
-        out[block] = 0;
-        for (int i = 0; i < 16; ++i) out[block] += sums[block].lane[i];
+        first[block] = -128 * sums[block].first;
+        all[block] = -128 * (sums[block].first + sums[block].last);
+    }
+}
+// Rounds 32 values in [-8191.5, 8191.5] likewise, to words.
+inline void store_words(F32x16 a, F32x16 b, int16_t* out) {
+    for (int i = 0; i < 16; ++i) {
+        out[i] = static_cast<int16_t>(nearbyintf(a.lane[i]));
+        out[16 + i] = static_cast<int16_t>(nearbyintf(b.lane[i]));
     }
 }
 

@@ -84,14 +84,14 @@ std::vector<AttentionShape> attention_shapes(Random& random) {
 
 void check_attention(Random& random) {
     double reference_error = 0.0;
-    std::vector<int64_t> differing(available_kernels().size()), dependent(differing), leaking(differing);
+    std::vector<int64_t> differing(checked_kernels().size()), dependent(differing), leaking(differing);
     for (const AttentionShape& shape : attention_shapes(random)) {
         AttentionInputs inputs(random, shape.head, shape.rows, shape.positions());
         const std::vector<float> expected =
             attend(*find_kernels("scalar"), inputs, shape, 0, shape.rows, false);
         reference_error = worse(reference_error, attention_error(inputs, shape, expected));
         for (size_t i = 0; i < differing.size(); ++i) {
-            const Kernels& kernels = *available_kernels()[i];
+            const Kernels& kernels = *checked_kernels()[i];
             differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, false), expected);
             differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, true), expected);
             std::vector<float> pieces;
@@ -116,14 +116,14 @@ void check_attention(Random& random) {
         }
         const std::vector<float> first(expected.begin(), expected.begin() + shape.head);
         for (size_t i = 0; i < leaking.size(); ++i) {
-            std::vector<float> got = attend(*available_kernels()[i], inputs, shape, 0, shape.rows, false);
+            std::vector<float> got = attend(*checked_kernels()[i], inputs, shape, 0, shape.rows, false);
             got.resize(first.size());
             leaking[i] += different(got, first);
         }
     }
     report("attention", "scalar", "relative to the scores' terms", reference_error, 6e-7);
     for (size_t i = 0; i < differing.size(); ++i) {
-        const char* isa = available_kernels()[i]->isa;
+        const char* isa = checked_kernels()[i]->isa;
         report("attention", isa, "values that differ", static_cast<double>(differing[i]), 0);
         report("attention cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
         report("attention mask", isa, "values that differ", static_cast<double>(leaking[i]), 0);

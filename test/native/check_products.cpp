@@ -12,7 +12,7 @@ struct Shape {
 };
 
 std::vector<Shape> shapes(Random& random, int64_t k_step) {
-    std::vector<Shape> all = {{32, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}};
+    std::vector<Shape> all = {{k_step, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}};
     for (int64_t t = 1; t <= 13; ++t) all.push_back({random.whole(1, 12) * k_step, random.whole(1, 100), t});
     for (int i = 0; i < 12; ++i)
         all.push_back({random.whole(1, 3072 / k_step) * k_step, random.whole(1, 100), random.whole(1, 13)});
@@ -41,7 +41,7 @@ struct RandomEpilogue {
     Epilogue epilogue;
 };
 
-// Runs `multiply(row_begin, row_end, panel_begin, panel_end, epilogue)` over everything, in one piece or in
+// Runs `multiply(piece, epilogue)` over everything, in one piece or in
 // random pieces; returns the output with the untouched floats between its rows.
 template <class Multiply>
 std::vector<float> run_product(const Shape& shape, const RandomEpilogue& finish, Random* pieces,
@@ -53,14 +53,14 @@ std::vector<float> run_product(const Shape& shape, const RandomEpilogue& finish,
     epilogue.out_stride = stride;
     const int64_t panels = (shape.n + 31) / 32;
     if (!pieces) {
-        multiply(0, shape.t, 0, panels, epilogue);
+        multiply({0, shape.t, 0, panels}, epilogue);
         return out;
     }
     for (int64_t row = 0; row < shape.t;) {
         const int64_t row_end = row + pieces->whole(1, shape.t - row);
         for (int64_t panel = 0; panel < panels;) {
             const int64_t panel_end = panel + pieces->whole(1, panels - panel);
-            multiply(row, row_end, panel, panel_end, epilogue);
+            multiply({row, row_end, panel, panel_end}, epilogue);
             panel = panel_end;
         }
         row = row_end;
@@ -87,114 +87,109 @@ double product_error(const Shape& shape, const std::vector<float>& out, Exact ex
     return largest;
 }
 
+void check_gemm(Random& random, const FormatInfo& format) {
+    double reference_error = 0.0;
+    std::vector<int64_t> differing(checked_kernels().size()), dependent(differing);
+    for (const Shape& shape : shapes(random, format.unit_k)) {
+        const Weights weights(random, format.format, shape.k, shape.n, random.whole(0, 1) == 1);
+        const Activations activations(random, shape.t, shape.k, shape.k + random.whole(0, 9));
+        const Rows rows = activations.rows(format.rows);
+        const RandomEpilogue finish(random, shape, random.whole(0, 3) == 0);
+        const auto run = [&](const Kernels& kernels, Random* pieces) {
+            return run_product(shape, finish, pieces, [&](const Piece& piece, const Epilogue& epilogue) {
+                kernels.gemm[static_cast<int>(format.format)](weights.packed, rows, piece, epilogue);
+            });
+        };
+        const std::vector<float> expected = run(*find_kernels("scalar"), nullptr);
+        reference_error = worse(
+            reference_error, product_error(shape, expected, [&](int64_t row, int64_t column) {
+                double sum = 0.0, magnitude = 1.0;
+                for (int64_t i = 0; i < shape.k; ++i) {
+                    const double term = weights.value(column, i) * activation_value(rows, row, i, shape.k);
+                    sum += term;
+                    magnitude += std::fabs(term);
+                }
+                return std::pair(finish.finish(sum, row, column), magnitude);
+            }));
+        for (size_t i = 0; i < differing.size(); ++i) {
+            const Kernels& kernels = *checked_kernels()[i];
+            const std::vector<float> whole = run(kernels, nullptr);
+            differing[i] += different(whole, expected);
+            dependent[i] += different(run(kernels, &random), whole);
+        }
+    }
+    const std::string name = std::string("gemm ") + format.name;
+    report(name, "scalar", "relative to the terms", reference_error, 1e-6);
+    for (size_t i = 0; i < differing.size(); ++i) {
+        const char* isa = checked_kernels()[i]->isa;
+        report(name, isa, "values that differ", static_cast<double>(differing[i]), 0);
+        report(name + " cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
+    }
+}
+
 }  // namespace
 
-void check_gemm_q8(Random& random) {
-    double reference_error = 0.0;
-    std::vector<int64_t> differing(available_kernels().size()), dependent(differing);
-    for (const Shape& shape : shapes(random, 32)) {
-        const Q8Weights weights(random, shape.k, shape.n);
-        const Activations rows(random, shape.t, shape.k);
-        const RandomEpilogue finish(random, shape, random.whole(0, 3) == 0);
-        const auto run = [&](const Kernels& kernels, Random* pieces) {
-            return run_product(shape, finish, pieces,
-                               [&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, const Epilogue& epilogue) {
-                                   kernels.gemm_q8(weights.packed, rows.quantized, r0, r1, p0, p1, epilogue);
-                               });
-        };
-        const std::vector<float> expected = run(*find_kernels("scalar"), nullptr);
-        reference_error =
-            worse(reference_error, product_error(shape, expected, [&](int64_t row, int64_t column) {
-                      double sum = 0.0, magnitude = 1.0;
-                      for (int64_t i = 0; i < shape.k; ++i) {
-                          const double term = weights.value(column, i) * weights.scale(column, i / 32) *
-                                              rows.quantized.q[row * shape.k + i] *
-                                              rows.quantized.scales[row * (shape.k / 32) + i / 32];
-                          sum += term;
-                          magnitude += std::fabs(term);
-                      }
-                      return std::pair(finish.finish(sum, row, column), magnitude);
-                  }));
-        for (size_t i = 0; i < differing.size(); ++i) {
-            const Kernels& kernels = *available_kernels()[i];
-            const std::vector<float> whole = run(kernels, nullptr);
-            differing[i] += different(whole, expected);
-            dependent[i] += different(run(kernels, &random), whole);
-        }
-    }
-    report("gemm_q8", "scalar", "relative to the terms", reference_error, 1e-6);
-    for (size_t i = 0; i < differing.size(); ++i) {
-        const char* isa = available_kernels()[i]->isa;
-        report("gemm_q8", isa, "values that differ", static_cast<double>(differing[i]), 0);
-        report("gemm_q8 cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
-    }
+void check_gemms(Random& random) {
+    for (const FormatInfo& format : formats) check_gemm(random, format);
 }
 
-void check_gemm_f32(Random& random) {
-    double reference_error = 0.0;
-    std::vector<int64_t> differing(available_kernels().size()), dependent(differing);
-    for (const Shape& shape : shapes(random, 1)) {
-        const F32Weights weights(random, shape.k, shape.n);
-        const int64_t x_stride = shape.k + random.whole(0, 9);
-        const std::vector<float> x = random.normals(shape.t * x_stride);
-        const RandomEpilogue finish(random, shape, random.whole(0, 3) == 0);
-        const auto run = [&](const Kernels& kernels, Random* pieces) {
-            return run_product(shape, finish, pieces,
-                               [&](int64_t r0, int64_t r1, int64_t p0, int64_t p1, const Epilogue& epilogue) {
-                                   kernels.gemm_f32(weights.packed, x.data(), x_stride, r0, r1, p0, p1,
-                                                    epilogue);
-                               });
-        };
-        const std::vector<float> expected = run(*find_kernels("scalar"), nullptr);
-        reference_error =
-            worse(reference_error, product_error(shape, expected, [&](int64_t row, int64_t column) {
-                      double sum = 0.0, magnitude = 1.0;
-                      for (int64_t i = 0; i < shape.k; ++i) {
-                          const double term =
-                              static_cast<double>(weights.rows[static_cast<size_t>(column * shape.k + i)]) *
-                              x[static_cast<size_t>(row * x_stride + i)];
-                          sum += term;
-                          magnitude += std::fabs(term);
-                      }
-                      return std::pair(finish.finish(sum, row, column), magnitude);
-                  }));
-        for (size_t i = 0; i < differing.size(); ++i) {
-            const Kernels& kernels = *available_kernels()[i];
-            const std::vector<float> whole = run(kernels, nullptr);
-            differing[i] += different(whole, expected);
-            dependent[i] += different(run(kernels, &random), whole);
+namespace {
+
+// Steps by which Q16 is off the file's values, at most.
+double q16_error(const Weights& weights) {
+    double largest = 0.0;
+    for (int64_t column = 0; column < weights.packed.n; ++column)
+        for (int64_t i = 0; i < weights.packed.k; ++i) {
+            const double step = weights.packed.panel<UnitQ16>(column / 32)[i / 32].scales[column % 32];
+            const double off = std::fabs(weights.value(column, i) - weights.file_value(column, i));
+            largest = worse(largest, step == 0.0 ? off * 1e30 : off / step);
+        }
+    return largest;
+}
+
+// The largest error of a row taken back out of the panels, relative to its terms.
+double unpack_error(const Weights& weights) {
+    double largest = 0.0;
+    std::vector<float> row(static_cast<size_t>(weights.packed.k));
+    for (int64_t column = 0; column < weights.packed.n; ++column) {
+        unpack_row(weights.packed, column, row.data());
+        for (int64_t i = 0; i < weights.packed.k; ++i) {
+            const double exact = weights.value(column, i);
+            // A minimum may take away all but a little.
+            largest =
+                worse(largest, std::fabs(row[static_cast<size_t>(i)] - exact) / (std::fabs(exact) + 1.0));
         }
     }
-    report("gemm_f32", "scalar", "relative to the terms", reference_error, 1e-6);
-    for (size_t i = 0; i < differing.size(); ++i) {
-        const char* isa = available_kernels()[i]->isa;
-        report("gemm_f32", isa, "values that differ", static_cast<double>(differing[i]), 0);
-        report("gemm_f32 cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
-    }
+    return largest;
 }
+
+}  // namespace
 
 void check_packing(Random& random) {
-    int64_t differing = 0;
-    for (const int64_t n : {1, 31, 32, 33, 100}) {
-        const int64_t k = 32 * random.whole(1, 9);
-        const Q8Weights q8(random, k, n);
-        const F32Weights f32(random, k, n);
-        const int64_t panels = q8.packed.panels();
-        // Each panel on its own, from the last to the first, into memory that is not zero.
-        std::vector<uint8_t> bytes(static_cast<size_t>(panels * q8.packed.panel_bytes()), 0x55);
-        std::vector<float> floats(static_cast<size_t>(panels * panel_columns * k), 55.0f);
-        for (int64_t panel = panels - 1; panel >= 0; --panel) {
-            pack_q8_0(q8.rows(), k, n, panel, panel + 1, bytes.data());
-            pack_f32(f32.rows.data(), k, k, n, panel, panel + 1, floats.data());
+    for (const FormatInfo& format : formats) {
+        int64_t differing = 0;
+        double off = 0.0, unpacked = 0.0;
+        for (const int64_t n : {1, 31, 32, 33, 100}) {
+            const int64_t k = format.unit_k * random.whole(1, 9);
+            const Weights weights(random, format.format, k, n, n % 2 == 0);
+            if (format.format == Format::Q16) off = worse(off, q16_error(weights));
+            unpacked = worse(unpacked, unpack_error(weights));
+            // Each panel on its own, from the last to the first, into memory that is not zero.
+            Aligned<uint8_t> bytes(weights.packed.bytes());
+            std::memset(bytes.data(), 0x55, static_cast<size_t>(weights.packed.bytes()));
+            PackedWeights again = weights.packed;
+            again.data = bytes.data();
+            for (int64_t panel = again.panels() - 1; panel >= 0; --panel)
+                weights.pack(again, panel, panel + 1);
+            const int order =
+                std::memcmp(bytes.data(), weights.packed.data, static_cast<size_t>(weights.packed.bytes()));
+            differing += order == 0 ? 0 : 1;
         }
-        differing += std::memcmp(bytes.data(), q8.packed.data, bytes.size()) == 0 ? 0 : 1;
-        differing += std::memcmp(floats.data(), f32.packed.data, floats.size() * sizeof(float)) == 0 ? 0 : 1;
-        // What lies beyond the last column counts for nothing.
-        for (int64_t column = n; column < panels * panel_columns; ++column)
-            for (int64_t i = 0; i < k; ++i)
-                differing += f32.packed.data[(column / 32 * k + i) * 32 + column % 32] == 0.0f ? 0 : 1;
+        report(std::string("pack ") + format.name, "scalar", "matrices that differ",
+               static_cast<double>(differing), 0);
+        report(std::string("unpack ") + format.name, "scalar", "relative to the terms", unpacked, 1.2e-7);
+        if (format.format == Format::Q16) report("pack Q16", "scalar", "steps", off, 0.502);
     }
-    report("pack", "scalar", "matrices that differ", static_cast<double>(differing), 0);
 }
 
 }  // namespace kernel_check

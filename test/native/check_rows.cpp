@@ -44,47 +44,71 @@ void check_quantize_row(Random& random) {
         std::vector<int8_t> q;
         std::vector<float> scales;
         std::vector<int32_t> sums;
+        std::vector<int32_t> first_sums;
+        std::vector<int16_t> words;
+        std::vector<float> word_scales;
+        std::vector<float> scaled_sums;
     };
     const auto run = [&](const Kernels& kernels) {
-        Result r{std::vector<int8_t>(x.size()), std::vector<float>(x.size() / 32),
-                 std::vector<int32_t>(x.size() / 32)};
-        kernels.quantize_row(x.data(), k, r.q.data(), r.scales.data(), r.sums.data());
+        const size_t blocks = x.size() / 32;
+        Result r{std::vector<int8_t>(x.size()), std::vector<float>(blocks),     std::vector<int32_t>(blocks),
+                 std::vector<int32_t>(blocks),  std::vector<int16_t>(x.size()), std::vector<float>(blocks),
+                 std::vector<float>(blocks)};
+        kernels.quantize_row(
+            x.data(), k,
+            {r.q.data(), r.scales.data(), r.sums.data(), r.first_sums.data(), r.scaled_sums.data()});
+        kernels.quantize_row_words(x.data(), k, r.words.data(), r.word_scales.data());
         return r;
     };
     const Result expected = run(*find_kernels("scalar"));
 
-    double steps = 0.0, structure = 0.0;
+    double steps = 0.0, word_steps = 0.0, structure = 0.0;
     for (size_t block = 0; block < x.size() / 32; ++block) {
-        int sum = 0;
+        int sum = 0, first_sum = 0;
         float largest = 0.0f;
         for (size_t i = block * 32; i < block * 32 + 32; ++i) {
             sum += expected.q[i];
-            if (expected.q[i] == -128) structure += 1;
+            if (i % 32 < 16) first_sum += expected.q[i];
+            if (expected.q[i] == -128 || std::abs(expected.words[i]) > 8191) structure += 1;
             largest = std::max(largest, std::fabs(x[i]));
             const double scale = expected.scales[block];
             if (scale > 0 && std::isfinite(scale))
                 steps = worse(steps, std::fabs(x[i] / scale - expected.q[i]));
+            const double word_scale = expected.word_scales[block];
+            if (word_scale > 0 && std::isfinite(word_scale))
+                word_steps = worse(word_steps, std::fabs(x[i] / word_scale - expected.words[i]));
         }
         if (expected.sums[block] != -128 * sum) structure += 1;
+        if (expected.first_sums[block] != -128 * first_sum) structure += 1;
+        const float scaled = expected.scales[block] * static_cast<float>(-sum);
+        if (std::isfinite(scaled) && expected.scaled_sums[block] != scaled) structure += 1;
         const bool finite =
             std::all_of(&x[block * 32], &x[block * 32] + 32, [](float v) { return std::isfinite(v); });
         if (finite && largest > 1e-30f && expected.scales[block] != largest / 127.0f) structure += 1;
+        if (finite && largest > 1e-30f && expected.word_scales[block] != largest / 8191.0f) structure += 1;
         if (!finite && std::isfinite(expected.scales[block])) structure += 1;
+        if (!finite && std::isfinite(expected.word_scales[block])) structure += 1;
     }
     report("quantize_row", "scalar", "steps", steps, 0.50002);
+    report("quantize_row_words", "scalar", "steps", word_steps, 0.502);
     report("quantize_row", "scalar", "wrong sums, scales or ranges", structure, 0);
-    for (const Kernels* each : available_kernels()) {
+    for (const Kernels* each : checked_kernels()) {
         const Result got = run(*each);
-        int64_t count = different(got.scales, expected.scales);
+        int64_t count =
+            different(got.scales, expected.scales) + different(got.scaled_sums, expected.scaled_sums);
         for (size_t i = 0; i < got.q.size(); ++i) count += got.q[i] != expected.q[i];
         for (size_t i = 0; i < got.sums.size(); ++i) count += got.sums[i] != expected.sums[i];
+        for (size_t i = 0; i < got.sums.size(); ++i) count += got.first_sums[i] != expected.first_sums[i];
         report("quantize_row", each->isa, "values that differ", static_cast<double>(count), 0);
+        int64_t words = different(got.word_scales, expected.word_scales);
+        for (size_t i = 0; i < got.words.size(); ++i) words += got.words[i] != expected.words[i];
+        report("quantize_row_words", each->isa, "values that differ", static_cast<double>(words), 0);
     }
 }
 
 void check_norm_row(Random& random) {
     double reference_error = 0.0;
-    std::vector<int64_t> differing(available_kernels().size());
+    std::vector<int64_t> differing(checked_kernels().size());
     for (int round = 0; round < 150; ++round) {
         const int64_t h = round < 40 ? round + 1 : random.whole(1, 3072);
         std::vector<float> x = random.normals(h), residual = random.normals(h);
@@ -112,14 +136,14 @@ void check_norm_row(Random& random) {
                                                          (magnitude * (1.0 + std::fabs(weight[i]))));
         }
         for (size_t i = 0; i < differing.size(); ++i) {
-            differing[i] += different(run(*available_kernels()[i], false), expected);
-            differing[i] += different(run(*available_kernels()[i], true), expected);
+            differing[i] += different(run(*checked_kernels()[i], false), expected);
+            differing[i] += different(run(*checked_kernels()[i], true), expected);
         }
     }
     report("norm_row", "scalar", "relative", reference_error, 1e-6);
     for (size_t i = 0; i < differing.size(); ++i)
-        report("norm_row", available_kernels()[i]->isa, "values that differ",
-               static_cast<double>(differing[i]), 0);
+        report("norm_row", checked_kernels()[i]->isa, "values that differ", static_cast<double>(differing[i]),
+               0);
 }
 
 }  // namespace kernel_check

@@ -1,8 +1,10 @@
 #include "kernel_bench.h"
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <initializer_list>
+#include <thread>
 
 #include "kernel_inputs.h"
 #include "kernels/unroll.h"
@@ -33,7 +35,7 @@ double shortest_seconds(Work work) {
     int64_t times = 1;
     while (measure(times) < 20e-6) times *= 2;
     double shortest = 1e9, spent = 0.0;
-    for (int i = 0; i < 1000 && spent < 0.3; ++i) {
+    for (int i = 0; i < 1000 && spent < 0.15; ++i) {
         const double seconds = measure(times);
         spent += seconds;
         shortest = seconds < shortest ? seconds : shortest;
@@ -124,11 +126,11 @@ Peaks measure_peaks(const std::string& isa) {
 Peaks measure_peaks(const std::string&) { return {}; }
 #endif
 
-void print(const Kernels& kernels, const char* kernel, const std::string& shape, double seconds,
+void print(const Kernels& kernels, const std::string& kernel, const std::string& shape, double seconds,
            double operations, double peak) {
     const double rate = operations / seconds / 1e9;
     std::printf("{\"kernel\":\"%s\",\"isa\":\"%s\",\"shape\":\"%s\",\"microseconds\":%.3f,\"gops\":%.1f",
-                kernel, kernels.isa, shape.c_str(), seconds * 1e6, rate);
+                kernel.c_str(), kernels.isa, shape.c_str(), seconds * 1e6, rate);
     if (peak > 0) std::printf(",\"of_peak\":%.3f", rate / peak);
     std::printf("}\n");
     std::fflush(stdout);
@@ -143,85 +145,78 @@ std::string shape_name(std::initializer_list<std::pair<const char*, int64_t>> si
 
 // --- Kernels -------------------------------------------------------------------------------------------
 
-void bench_gemm_q8(const Kernels& kernels, double peak) {
+void bench_gemm(const Kernels& kernels, const FormatInfo& format, const Peaks& peaks) {
+    const double peak = format.rows == RowForm::Floats  ? peaks.f32
+                        : format.rows == RowForm::Words ? peaks.int8 / 2
+                                                        : peaks.int8;
     Random random(1);
     for (const auto& [k, n] :
          {std::pair<int64_t, int64_t>{768, 768}, {768, 3072}, {3072, 768}, {384, 1536}}) {
-        const Q8Weights weights(random, k, n);
-        const Activations rows(random, 128, k);
+        if (k % format.unit_k != 0) continue;
+        const Weights weights(random, format.format, k, n);
+        const Activations activations(random, 128, k, k);
         Aligned<float> out(128 * n);
         const Aligned<float> bias(random.normals(n));
         for (const FusedActivation activation : {FusedActivation::None, FusedActivation::Gelu}) {
-            for (const int64_t t : {128, 96, 1, 2, 3, 4, 5, 6, 8, 16}) {
+            for (const int64_t t : {128, 96, 1, 2, 3, 4, 8, 16}) {
                 if (activation != FusedActivation::None && t != 96) continue;
                 Epilogue epilogue;
                 epilogue.out = out.data();
                 epilogue.out_stride = n;
                 epilogue.bias = bias.data();
                 epilogue.activation = activation;
+                const Piece all = {0, t, 0, weights.packed.panels()};
                 const double seconds = shortest_seconds([&] {
-                    kernels.gemm_q8(weights.packed, rows.quantized, 0, t, 0, weights.packed.panels(),
-                                    epilogue);
+                    kernels.gemm[static_cast<int>(format.format)](
+                        weights.packed, activations.rows(format.rows), all, epilogue);
                 });
-                print(kernels, activation == FusedActivation::None ? "gemm_q8" : "gemm_q8 gelu",
-                      shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds,
-                      2.0 * static_cast<double>(k * n * t), peak);
+                print(
+                    kernels,
+                    std::string("gemm ") + format.name + (activation == FusedActivation::None ? "" : " gelu"),
+                    shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds, 2.0 * static_cast<double>(k * n * t),
+                    peak);
             }
         }
     }
 }
 
-void bench_gemm_f32(const Kernels& kernels, double peak) {
-    Random random(1);
-    for (const auto& [k, n] : {std::pair<int64_t, int64_t>{768, 768}, {3072, 768}}) {
-        const F32Weights weights(random, k, n);
-        const Aligned<float> x(random.normals(128 * k));
-        Aligned<float> out(128 * n);
-        for (const int64_t t : {128, 96, 1, 6}) {
-            Epilogue epilogue;
-            epilogue.out = out.data();
-            epilogue.out_stride = n;
-            const double seconds = shortest_seconds([&] {
-                kernels.gemm_f32(weights.packed, x.data(), k, 0, t, 0, weights.packed.panels(), epilogue);
-            });
-            print(kernels, "gemm_f32", shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds,
-                  2.0 * static_cast<double>(k * n * t), peak);
-        }
-    }
-}
-
 // One row against weights that no cache holds: bound by memory, so that gigabytes per second count.
-void bench_streaming(const Kernels& kernels) {
+void bench_streaming(const Kernels& kernels, const FormatInfo& format) {
     Random random(1);
-    constexpr int64_t k = 768, n = 65536;
-    const Q8Weights q8(random, k, n);
-    const Activations row(random, 1, k);
+    constexpr int64_t k = 768;
+    const int64_t n = (int64_t{48} << 20) / (k / format.unit_k * format.unit_bytes) * 32;
+    const Weights weights(random, format.format, k, n);
+    const Activations row(random, 1, k, k);
     Aligned<float> out(n);
     Epilogue epilogue;
     epilogue.out = out.data();
     epilogue.out_stride = n;
-    const double q8_bytes = static_cast<double>(q8.packed.panels() * q8.packed.panel_bytes());
-    const double q8_seconds = shortest_seconds(
-        [&] { kernels.gemm_q8(q8.packed, row.quantized, 0, 1, 0, q8.packed.panels(), epilogue); });
-    print(kernels, "gemm_q8 bytes read", shape_name({{"K", k}, {"N", n}, {"T", 1}}), q8_seconds, q8_bytes, 0);
-    const F32Weights f32(random, k, n / 4);
-    const double f32_seconds = shortest_seconds(
-        [&] { kernels.gemm_f32(f32.packed, row.values.data(), k, 0, 1, 0, f32.packed.panels(), epilogue); });
-    print(kernels, "gemm_f32 bytes read", shape_name({{"K", k}, {"N", n / 4}, {"T", 1}}), f32_seconds,
-          static_cast<double>(f32.packed.panels() * 32 * k * 4), 0);
+    const Piece all = {0, 1, 0, weights.packed.panels()};
+    const double seconds = shortest_seconds([&] {
+        kernels.gemm[static_cast<int>(format.format)](weights.packed, row.rows(format.rows), all, epilogue);
+    });
+    print(kernels, std::string("gemm ") + format.name + " bytes read",
+          shape_name({{"K", k}, {"N", n}, {"T", 1}}), seconds, static_cast<double>(weights.packed.bytes()),
+          0);
 }
 
 void bench_rows(const Kernels& kernels) {
     Random random(1);
     for (const int64_t h : {384, 768, 3072}) {
         const Aligned<float> x(random.normals(h)), residual(random.normals(h)), weight(random.normals(h));
-        Aligned<float> out(h), scales(h / 32);
+        Aligned<float> out(h), scales(h / 32), scaled_sums(h / 32);
         Aligned<int8_t> q(h);
-        Aligned<int32_t> sums(h / 32);
+        Aligned<int16_t> words(h);
+        Aligned<int32_t> sums(h / 32), first_sums(h / 32);
         const auto count = static_cast<double>(h);
         print(kernels, "quantize_row values", shape_name({{"K", h}}), shortest_seconds([&] {
-                  kernels.quantize_row(x.data(), h, q.data(), scales.data(), sums.data());
+                  kernels.quantize_row(
+                      x.data(), h,
+                      {q.data(), scales.data(), sums.data(), first_sums.data(), scaled_sums.data()});
               }),
+              count, 0);
+        print(kernels, "quantize_row_words values", shape_name({{"K", h}}),
+              shortest_seconds([&] { kernels.quantize_row_words(x.data(), h, words.data(), scales.data()); }),
               count, 0);
         print(kernels, "norm_row values", shape_name({{"H", h}}), shortest_seconds([&] {
                   kernels.norm_row(x.data(), residual.data(), weight.data(), weight.data(), 1e-5f, h,
@@ -263,22 +258,61 @@ void bench_attention(const Kernels& kernels, double peak) {
     }
 }
 
-void bench_packing() {
+void bench_packing(const FormatInfo& format) {
     Random random(1);
     constexpr int64_t k = 768, n = 8192;
-    const std::vector<float> rows = random.normals(k * n);
-    Aligned<float> floats(k * n);
-    Aligned<uint8_t> bytes(n / 32 * (k / 32) * PackedQ8::block_bytes);
-    const double f32_seconds =
-        shortest_seconds([&] { pack_f32(rows.data(), k, k, n, 0, n / 32, floats.data()); });
-    const double q8_seconds =
-        shortest_seconds([&] { pack_q8_0(rows.data(), k, n, 0, n / 32, bytes.data()); });
-    std::printf("{\"kernel\":\"pack_f32\",\"seconds_per_100_mb\":%.4f}\n", f32_seconds * 1e8 / (k * n * 4));
-    std::printf("{\"kernel\":\"pack_q8_0\",\"seconds_per_100_mb\":%.4f}\n",
-                q8_seconds * 1e8 / (k * n / 32 * 34));
+    const Weights weights(random, format.format, k, n);
+    const double seconds =
+        shortest_seconds([&] { weights.pack(weights.packed, 0, weights.packed.panels()); });
+    std::printf("{\"kernel\":\"pack %s\",\"seconds_per_100_mb\":%.4f}\n", format.name,
+                seconds * 1e8 / static_cast<double>(weights.packed.bytes()));
+}
+
+// The sum over the threads of what each reaches while all of them work.
+template <class Measure>
+double all_at_once(int threads, Measure measure) {
+    std::vector<double> rates(static_cast<size_t>(threads));
+    std::vector<std::thread> workers;
+    std::atomic<int> ready{0};
+    for (double& rate : rates)
+        workers.emplace_back([&] {
+            ++ready;
+            while (ready < threads) std::this_thread::yield();
+            rate = measure();
+        });
+    for (std::thread& worker : workers) worker.join();
+    double sum = 0.0;
+    for (const double rate : rates) sum += rate;
+    return sum;
+}
+
+// Gigabytes per second of a sum over memory that no cache holds.
+double reading_rate() {
+    constexpr int64_t count = int64_t{16} << 20;
+    std::vector<uint32_t> memory(static_cast<size_t>(count), 1);
+    volatile uint32_t result = 0;
+    const double seconds = shortest_seconds([&] {
+        uint32_t sums[16] = {};
+        for (int64_t i = 0; i < count; i += 16) KERNEL_UNROLL
+        for (int64_t j = 0; j < 16; ++j) sums[j] += memory[static_cast<size_t>(i + j)];
+        for (const uint32_t sum : sums) result = result + sum;
+    });
+    return static_cast<double>(count) * sizeof(uint32_t) / seconds / 1e9;
 }
 
 }  // namespace
+
+void run_peaks(int threads) {
+    const double read = all_at_once(threads, reading_rate);
+    for (const Kernels* each : available_kernels()) {
+        const double int8 = all_at_once(threads, [&] { return measure_peaks(each->isa).int8; });
+        const double f32 = all_at_once(threads, [&] { return measure_peaks(each->isa).f32; });
+        std::printf(
+            "{\"isa\":\"%s\",\"peak_int8_gops\":%.1f,\"peak_f32_gops\":%.1f,\"read_gb_per_s\":%.1f,"
+            "\"threads\":%d}\n",
+            each->isa, int8, f32, read, threads);
+    }
+}
 
 void run_bench(const std::string& isa) {
     for (const Kernels* each : available_kernels()) {
@@ -286,13 +320,12 @@ void run_bench(const std::string& isa) {
         const Peaks peaks = measure_peaks(each->isa);
         std::printf("{\"isa\":\"%s\",\"peak_int8_gops\":%.1f,\"peak_f32_gops\":%.1f}\n", each->isa,
                     peaks.int8, peaks.f32);
-        bench_gemm_q8(*each, peaks.int8);
-        bench_gemm_f32(*each, peaks.f32);
+        for (const FormatInfo& format : formats) bench_gemm(*each, format, peaks);
         bench_attention(*each, peaks.f32);
         bench_rows(*each);
-        bench_streaming(*each);
+        for (const FormatInfo& format : formats) bench_streaming(*each, format);
     }
-    bench_packing();
+    for (const FormatInfo& format : formats) bench_packing(format);
 }
 
 }  // namespace kernel_check

@@ -2,7 +2,7 @@
 // formulas in double precision, every other against the reference, bit for bit. Prints a line of JSON for
 // each check.
 //
-//   kernel_check [--seed <number>] | --chosen | --bench [--isa <name>]
+//   kernel_check [--seed <number>] | --chosen | --bench [--isa <name>] | --peaks [--threads <number>]
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
@@ -32,6 +32,19 @@ void check_names() {
 }
 
 }  // namespace
+
+const std::vector<const Kernels*>& checked_kernels() {
+    static const std::vector<const Kernels*> checked = [] {
+        std::vector<const Kernels*> all = available_kernels();
+#ifdef CHECK_AVXVNNI_EVEX
+        static Kernels as_avx512 = avxvnni_evex::table;
+        as_avx512.isa = "AVX-VNNI (EVEX)";
+        if (find_kernels("AVX512-VNNI") != nullptr) all.insert(all.begin() + 1, &as_avx512);
+#endif
+        return all;
+    }();
+    return checked;
+}
 
 bool all_passed() { return passed_so_far; }
 
@@ -95,8 +108,7 @@ int run_checks(uint64_t seed) {
     check_quantize_row(random);
     check_norm_row(random);
     check_packing(random);
-    check_gemm_q8(random);
-    check_gemm_f32(random);
+    check_gemms(random);
     check_attention(random);
     return all_passed() ? 0 : 1;
 }
@@ -105,16 +117,23 @@ int run_checks(uint64_t seed) {
 
 int main(int count, char** arguments) {
     uint64_t seed = 1;
-    bool bench = false, chosen = false;
+    bool bench = false, chosen = false, peaks = false;
+    int threads = 1;
     std::string isa;
     for (int i = 1; i < count; ++i) {
         const std::string argument = arguments[i];
         if (argument == "--bench") bench = true;
         if (argument == "--chosen") chosen = true;
+        if (argument == "--peaks") peaks = true;
+        if (argument == "--threads" && i + 1 < count) threads = std::max(1, std::atoi(arguments[++i]));
         if (argument == "--seed" && i + 1 < count) seed = std::strtoull(arguments[++i], nullptr, 10);
         if (argument == "--isa" && i + 1 < count) isa = arguments[++i];
     }
     if (chosen) return kernel_check::print_chosen();
+    if (peaks) {
+        kernel_check::run_peaks(threads);
+        return 0;
+    }
     if (!bench) return kernel_check::run_checks(seed);
     kernel_check::run_bench(isa);
     return 0;

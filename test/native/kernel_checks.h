@@ -7,7 +7,14 @@
 #include "kernel_inputs.h"
 #include "kernels/kernels.h"
 
+namespace ggml_transformers::avxvnni_evex {
+extern const Kernels table;  // kernels_avxvnni_evex.cpp
+}
+
 namespace kernel_check {
+
+// The kernels to check: those available, and AVX-VNNI in another encoding where only that runs.
+const std::vector<const Kernels*>& checked_kernels();
 
 // Prints one line of JSON: the largest error, in the given unit, and the bound it must keep.
 void report(const std::string& kernel, const std::string& isa, const char* unit, double max_error,
@@ -34,8 +41,7 @@ void check_finish_row(Random& random);
 void check_quantize_row(Random& random);
 void check_norm_row(Random& random);
 void check_packing(Random& random);
-void check_gemm_q8(Random& random);
-void check_gemm_f32(Random& random);
+void check_gemms(Random& random);
 void check_attention(Random& random);
 
 }  // namespace kernel_check

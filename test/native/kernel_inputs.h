@@ -5,9 +5,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <iterator>
 #include <vector>
 
+#include "file_blocks.h"
 #include "kernels/kernels.h"
 #include "kernels/pack.h"
 
@@ -68,89 +69,122 @@ class Aligned {
     T* data_;
 };
 
-// Random Q8_0 weights [n][k]: what a file holds and how the kernels want it. `scale` and `value` read the
-// former.
-class Q8Weights {
+// Random weights [n][k] of one format: as a file holds them, and packed.
+class Weights {
  public:
-    Q8Weights(Random& random, int64_t k, int64_t n)
-        : rows_(static_cast<size_t>(n * k / 32 * 34)),
-          panels_((n + 31) / 32 * (k / 32) * PackedQ8::block_bytes) {
-        for (int64_t block = 0; block < n * k / 32; ++block) {
-            uint8_t* at = rows_.data() + block * 34;
-            // Halves between 2^-10 and 2^-5, of either sign.
-            const auto half = static_cast<uint16_t>((5 << 10) + random.whole(0, (5 << 10) - 1) +
-                                                    (random.whole(0, 1) << 15));
-            std::memcpy(at, &half, 2);
-            for (int i = 0; i < 32; ++i) at[2 + i] = static_cast<uint8_t>(random.whole(-128, 127));
-        }
-        packed.k = k;
-        packed.n = n;
-        pack_q8_0(rows_.data(), k, n, 0, packed.panels(), panels_.data());
-        packed.data = panels_.data();
+    Weights(Random& random, Format format, int64_t k, int64_t n, bool brain_floats = false)
+        : brain_floats_(brain_floats && format == Format::Q16),
+          block_(file_block(format)),
+          rows_(static_cast<size_t>(n * k / block_.k * block_.bytes)),
+          panels_((n + 31) / 32 * (k / info(format).unit_k) * info(format).unit_bytes) {
+        for (int64_t at = 0; at < static_cast<int64_t>(rows_.size()); at += block_.bytes)
+            fill_block(random, format, rows_.data() + at);
+        packed = {format, k, n, panels_.data()};
+        pack(packed, 0, packed.panels());
     }
 
-    double scale(int64_t row, int64_t block) const {
-        uint16_t half;
-        std::memcpy(&half, at(row, block), 2);
-        const double size = std::ldexp(1024 + (half & 0x3ff), ((half >> 10) & 31) - 25);
-        return half >> 15 ? -size : size;
+    void pack(const PackedWeights& out, int64_t panel_begin, int64_t panel_end) const {
+        constexpr Pack packs[] = {pack_q8_0, pack_q4_0, pack_q4_k, pack_q6_k, pack_f16, pack_f32};
+        static_assert(std::size(packs) == format_count);
+        const Pack convert = brain_floats_ ? pack_bf16 : packs[static_cast<int>(packed.format)];
+        convert(rows_.data(), out, panel_begin, panel_end);
     }
-    int value(int64_t row, int64_t k) const { return static_cast<int8_t>(at(row, k / 32)[2 + k % 32]); }
 
-    const void* rows() const { return rows_.data(); }
+    // What the kernels multiply with: the file's value, but for Q16, which rounds it.
+    double value(int64_t row, int64_t k) const {
+        if (packed.format != Format::Q16) return file_value(row, k);
+        const UnitQ16& unit = packed.panel<UnitQ16>(row / 32)[k / 32];
+        return static_cast<double>(unit.scales[row % 32]) * unit.values[k % 32 / 2][row % 32][k % 2];
+    }
+    double file_value(int64_t row, int64_t k) const {
+        const uint8_t* block = rows_.data() + (row * (packed.k / block_.k) + k / block_.k) * block_.bytes;
+        return block_value(packed.format, brain_floats_, block, static_cast<int>(k % block_.k));
+    }
 
-    PackedQ8 packed;
+    PackedWeights packed;
 
  private:
-    const uint8_t* at(int64_t row, int64_t block) const {
-        return rows_.data() + (row * (packed.k / 32) + block) * 34;
+    void fill_block(Random& random, Format format, uint8_t* at) const {
+        if (format == Format::F32) {
+            const float value = random.normal();
+            std::memcpy(at, &value, sizeof(value));
+            return;
+        }
+        for (int64_t i = 0; i < block_.bytes; ++i) at[i] = static_cast<uint8_t>(random.whole(0, 255));
+        // Halves between 2^-10 and 2^-5, of either sign; the same bits are brain floats between 2^-86 and
+        // 2^-45.
+        for (int64_t i = 0; i < block_.halves; ++i) {
+            const auto half = static_cast<uint16_t>((5 << 10) + random.whole(0, (5 << 10) - 1) +
+                                                    (random.whole(0, 1) << 15));
+            std::memcpy(at + block_.halves_at + i * 2, &half, 2);
+        }
     }
 
+    bool brain_floats_;
+    FileBlock block_;
     std::vector<uint8_t> rows_;
     Aligned<uint8_t> panels_;
 };
 
-// Random activations [t][k] and their 8-bit form, made by the scalar reference.
+// Random activations [t][k] in all forms, the whole numbers made by the scalar reference.
 class Activations {
  public:
-    Activations(Random& random, int64_t t, int64_t k)
-        : values(random.normals(t * k)),
+    Activations(Random& random, int64_t t, int64_t k, int64_t stride)
+        : values(random.normals(t * stride)),
           bytes_(static_cast<size_t>(t * k)),
+          words_(static_cast<size_t>(t * k)),
           scales_(static_cast<size_t>(t * k / 32)),
-          sums_(static_cast<size_t>(t * k / 32)) {
-        for (int64_t row = 0; row < t && k % 32 == 0; ++row)
-            find_kernels("scalar")->quantize_row(values.data() + row * k, k, bytes_.data() + row * k,
-                                                 scales_.data() + row * (k / 32),
-                                                 sums_.data() + row * (k / 32));
-        quantized = {bytes_.data(), scales_.data(), sums_.data()};
+          word_scales_(scales_.size()),
+          sums_(scales_.size()),
+          first_sums_(scales_.size()),
+          scaled_sums_(scales_.size()),
+          stride_(stride) {
+        const Kernels& scalar = *find_kernels("scalar");
+        for (int64_t row = 0; row < t && k % 32 == 0; ++row) {
+            const int64_t block = row * (k / 32);
+            const float* x = values.data() + row * stride;
+            scalar.quantize_row(x, k,
+                                {bytes_.data() + row * k, scales_.data() + block, sums_.data() + block,
+                                 first_sums_.data() + block, scaled_sums_.data() + block});
+            scalar.quantize_row_words(x, k, words_.data() + row * k, word_scales_.data() + block);
+        }
     }
 
-    std::vector<float> values;
-    QuantizedRows quantized;
+    Rows rows(RowForm form) const {
+        Rows r;
+        if (form == RowForm::Floats) {
+            r.x = values.data();
+            r.x_stride = stride_;
+        } else if (form == RowForm::Words) {
+            r.words = words_.data();
+            r.scales = word_scales_.data();
+        } else {
+            r.bytes = bytes_.data();
+            r.scales = scales_.data();
+            r.sums = sums_.data();
+            r.first_sums = first_sums_.data();
+            r.scaled_sums = scaled_sums_.data();
+        }
+        return r;
+    }
+
+    std::vector<float> values;  // [t] rows, `stride` apart
 
  private:
     std::vector<int8_t> bytes_;
-    std::vector<float> scales_;
-    std::vector<int32_t> sums_;
+    std::vector<int16_t> words_;
+    std::vector<float> scales_, word_scales_;
+    std::vector<int32_t> sums_, first_sums_;
+    std::vector<float> scaled_sums_;
+    int64_t stride_;
 };
 
-// Random F32 weights [n][k].
-class F32Weights {
- public:
-    F32Weights(Random& random, int64_t k, int64_t n)
-        : rows(random.normals(n * k)), panels_((n + 31) / 32 * 32 * k) {
-        packed.k = k;
-        packed.n = n;
-        pack_f32(rows.data(), k, k, n, 0, packed.panels(), panels_.data());
-        packed.data = panels_.data();
-    }
-
-    std::vector<float> rows;
-    PackedF32 packed;
-
- private:
-    Aligned<float> panels_;
-};
+// The value a kernel sees at position k of a row.
+inline double activation_value(const Rows& rows, int64_t row, int64_t k, int64_t columns) {
+    if (rows.x) return rows.x[row * rows.x_stride + k];
+    const int64_t at = row * columns + k;
+    return static_cast<double>(rows.scales[at / 32]) * (rows.bytes ? rows.bytes[at] : rows.words[at]);
+}
 
 // Random queries, and keys and values of one sequence, for a head of `head` values.
 struct AttentionInputs {

@@ -3,6 +3,8 @@
 // Biased weights times activations do not fit the 16 bits of vpmaddubsw, so both are widened to 16 bits. Four
 // bytes of a column share a lane: the even and the odd two widen with one instruction each, and vpmaddwd
 // multiplies them with the activations of the same positions. Nothing can overflow.
+#define KERNEL_NAMESPACE avx2
+
 #include <string.h>
 
 #include "kernels/epilogue.h"
@@ -42,7 +44,7 @@ inline __m256i broadcast_pair(const int16_t* pair) {
 
 // Adds the exact dot products of a block, for 16 columns, to the totals [rows][32].
 template <int rows>
-inline void add_block(const __m256i (&dot)[rows][2], const uint8_t* halves, const float* scales,
+inline void add_block(const __m256i (&dot)[rows][2], const uint16_t* halves, const float* scales,
                       int64_t stride, float* totals) {
     const __m256 left = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
     const __m256 right = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves) + 1));
@@ -59,16 +61,16 @@ inline void add_block(const __m256i (&dot)[rows][2], const uint8_t* halves, cons
 
 // Adds the products of `blocks` blocks, for 16 columns, to the totals [rows][32].
 template <int rows>
-void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const WideBlock* q,
+void multiply_tile(const UnitQ8_0* unit, int64_t column, int64_t blocks, const WideBlock* q,
                    const float* scales, const int32_t* sums, int64_t stride, float* totals) {
     const __m256i low_byte = _mm256_set1_epi16(0xff);
-    for (int64_t b = 0; b < blocks; ++b, panel += PackedQ8::block_bytes) {
+    for (int64_t b = 0; b < blocks; ++b, ++unit) {
         __m256i dot[rows][2];
         KERNEL_UNROLL
         for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(sums[r * stride + b]);
         KERNEL_UNROLL
         for (int s = 0; s < 8; ++s) {
-            const __m256i* at = reinterpret_cast<const __m256i*>(panel + s * 128 + column * 4);
+            const __m256i* at = reinterpret_cast<const __m256i*>(unit->values[s][column]);
             const __m256i left = _mm256_load_si256(at);
             const __m256i right = _mm256_load_si256(at + 1);
             const __m256i left_even = _mm256_and_si256(left, low_byte);
@@ -87,41 +89,39 @@ void multiply_tile(const uint8_t* panel, int64_t column, int64_t blocks, const W
                 KERNEL_IN_ORDER(dot[r][0], dot[r][1]);
             }
         }
-        add_block<rows>(dot, panel + 1024 + column * 2, scales + b, stride, totals + column);
+        add_block<rows>(dot, unit->scales + column, scales + b, stride, totals + column);
     }
 }
 
-using MultiplyTile = void (*)(const uint8_t*, int64_t, int64_t, const WideBlock*, const float*,
+using MultiplyTile = void (*)(const UnitQ8_0*, int64_t, int64_t, const WideBlock*, const float*,
                               const int32_t*, int64_t, float*);
 constexpr MultiplyTile multiply_tiles[] = {nullptr, multiply_tile<1>, multiply_tile<2>, multiply_tile<3>,
                                            multiply_tile<4>};
 
 }  // namespace
 
-void gemm_q8(const PackedQ8& weights, const QuantizedRows& rows, int64_t row_begin, int64_t row_end,
-             int64_t panel_begin, int64_t panel_end, const Epilogue& epilogue) {
+void gemm_q8_0(const PackedWeights& weights, const Rows& rows, const Piece& piece, const Epilogue& epilogue) {
     const int64_t k = weights.k;
     const int64_t blocks = k / quant_block;
     alignas(64) float totals[rows_together * panel_columns];
     alignas(64) WideBlock wide[rows_together * blocks_together];
-    for (int64_t panel = panel_begin; panel < panel_end; ++panel) {
-        const uint8_t* data = weights.data + panel * blocks * PackedQ8::block_bytes;
+    for (int64_t panel = piece.panel_begin; panel < piece.panel_end; ++panel) {
+        const UnitQ8_0* units = weights.panel<UnitQ8_0>(panel);
         const int64_t column = panel * panel_columns;
         const int64_t columns = weights.n - column < panel_columns ? weights.n - column : panel_columns;
         // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
-        int64_t tiles = (row_end - row_begin + rows_together - 1) / rows_together;
-        for (int64_t row = row_begin, count; row < row_end; row += count, --tiles) {
-            count = (row_end - row + tiles - 1) / tiles;
+        int64_t tiles = (piece.row_end - piece.row_begin + rows_together - 1) / rows_together;
+        for (int64_t row = piece.row_begin, count; row < piece.row_end; row += count, --tiles) {
+            count = (piece.row_end - row + tiles - 1) / tiles;
             memset(totals, 0, sizeof(totals));
             for (int64_t b = 0; b < blocks; b += blocks_together) {
                 const int64_t some = blocks - b < blocks_together ? blocks - b : blocks_together;
                 for (int64_t r = 0; r < count; ++r)
-                    widen(rows.q + (row + r) * k + b * quant_block, some, wide + r * blocks_together);
+                    widen(rows.bytes + (row + r) * k + b * quant_block, some, wide + r * blocks_together);
                 const float* scales = rows.scales + row * blocks + b;
                 const int32_t* sums = rows.sums + row * blocks + b;
-                const uint8_t* at = data + b * PackedQ8::block_bytes;
-                multiply_tiles[count](at, 0, some, wide, scales, sums, blocks, totals);
-                multiply_tiles[count](at, 16, some, wide, scales, sums, blocks, totals);
+                multiply_tiles[count](units + b, 0, some, wide, scales, sums, blocks, totals);
+                multiply_tiles[count](units + b, 16, some, wide, scales, sums, blocks, totals);
             }
             finish_tile<F32x16>(totals, count, row, column, columns, epilogue);
         }

@@ -1,0 +1,35 @@
+// The AVX-VNNI table; the kernels over vectors of any instruction set are instantiated here.
+#ifndef KERNEL_NAMESPACE  // a test compiles this file a second time
+#define KERNEL_NAMESPACE avxvnni
+#endif
+
+#include "kernels/attention_f32.h"
+#include "kernels/dot_avxvnni.h"
+#include "kernels/epilogue.h"
+#include "kernels/gemm_f32.h"
+#include "kernels/gemm_quantized.h"
+#include "kernels/norm_f32.h"
+#include "kernels/quantize_rows.h"
+#include "kernels/simd_avx2.h"
+#include "kernels/tables.h"
+
+namespace ggml_transformers::KERNEL_NAMESPACE {
+
+const Kernels table = {
+    "AVX-VNNI",
+    quantize_row<F32x16>,
+    quantize_row_words<F32x16>,
+    {
+        gemm_quantized<Dots, F32x16, UnitQ8_0>,
+        gemm_quantized<Dots, F32x16, UnitQ4_0>,
+        gemm_quantized<Dots, F32x16, UnitQ4_K>,
+        gemm_quantized<Dots, F32x16, UnitQ6_K>,
+        gemm_quantized<Dots, F32x16, UnitQ16>,
+        gemm_f32<Dots, F32x16>,
+    },
+    norm_row<F32x16>,
+    finish_row<F32x16>,
+    attention<F32x16>,
+};
+
+}  // namespace ggml_transformers::KERNEL_NAMESPACE

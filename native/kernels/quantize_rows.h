@@ -1,0 +1,104 @@
+// Quantization of activations, over the F32x16 of any instruction set.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "kernels/unroll.h"
+
+namespace ggml_transformers {
+
+// A block whose largest magnitude is below this counts as zero: its scale's reciprocal would not be finite.
+constexpr float smallest_block = 1e-30f;
+
+// The largest magnitudes of a few blocks, at most four: together, because each is a maximum across lanes.
+template <class V, int blocks>
+inline void find_largest(const float* x, float* largest) {
+    V magnitudes[4] = {V::zero(), V::zero(), V::zero(), V::zero()};
+    KERNEL_UNROLL
+    for (int b = 0; b < blocks; ++b)
+        magnitudes[b] = larger_magnitude(V::load(x + b * quant_block), V::load(x + b * quant_block + 16));
+    float all[4];
+    reduce_magnitudes(magnitudes, all);
+    KERNEL_UNROLL
+    for (int b = 0; b < blocks; ++b) largest[b] = all[b];
+}
+
+// Rounds a few blocks, at most four, to bytes; their sums are across lanes too.
+template <class V, int blocks>
+inline void round_blocks(const float* x, const float* reciprocals, const ByteRow& out) {
+    using Sums = decltype(store_bytes(V::zero(), V::zero(), out.q));
+    Sums partial[4] = {};
+    // What is not finite goes on in the scale. Its product here is not a number: a minimum then takes the
+    // second.
+    const V most = V::set(127.0f);
+    KERNEL_UNROLL
+    for (int b = 0; b < blocks; ++b) {
+        const V reciprocal = V::set(reciprocals[b]);
+        partial[b] = store_bytes(min(mul(V::load(x + b * quant_block), reciprocal), most),
+                                 min(mul(V::load(x + b * quant_block + 16), reciprocal), most),
+                                 out.q + b * quant_block);
+    }
+    if constexpr (blocks == 4) {
+        reduce_sums(partial, out.first_sums, out.sums);
+    } else {
+        int32_t first[4], all[4];
+        reduce_sums(partial, first, all);
+        KERNEL_UNROLL
+        for (int b = 0; b < blocks; ++b) {
+            out.first_sums[b] = first[b];
+            out.sums[b] = all[b];
+        }
+    }
+}
+
+// Scales of at most 16 blocks, found side by side in a vector, and their reciprocals [16].
+template <class V>
+inline void find_scales(const float* x, int64_t blocks, float most, float* scales, float* reciprocals) {
+    alignas(64) float largest[16] = {};
+    int64_t b = 0;
+    for (; b + 4 <= blocks; b += 4) find_largest<V, 4>(x + b * quant_block, largest + b);
+    for (; b < blocks; ++b) find_largest<V, 1>(x + b * quant_block, largest + b);
+    const V all = V::load(largest);
+    const V smallest = V::set(smallest_block);
+    select_less(all, smallest, V::zero(), div(all, V::set(most))).store_first(scales, blocks);
+    select_less(all, smallest, V::zero(), div(V::set(most), all)).store(reciprocals);
+}
+
+KERNEL_INLINE inline ByteRow from_block(const ByteRow& row, int64_t block) {
+    return {row.q + block * quant_block, row.scales + block, row.sums + block, row.first_sums + block,
+            row.scaled_sums + block};
+}
+
+template <class V>
+void quantize_row(const float* x, int64_t k, const ByteRow& out) {
+    alignas(64) float reciprocals[16];
+    const int64_t blocks = k / quant_block;
+    for (int64_t at = 0; at < blocks; at += 16, x += 16 * quant_block) {
+        const int64_t some = blocks - at < 16 ? blocks - at : 16;
+        find_scales<V>(x, some, 127.0f, out.scales + at, reciprocals);
+        int64_t b = 0;
+        for (; b + 4 <= some; b += 4)
+            round_blocks<V, 4>(x + b * quant_block, reciprocals + b, from_block(out, at + b));
+        for (; b < some; ++b)
+            round_blocks<V, 1>(x + b * quant_block, reciprocals + b, from_block(out, at + b));
+        for (b = at; b < at + some; ++b)
+            out.scaled_sums[b] = out.scales[b] * static_cast<float>(out.sums[b] / 128);
+    }
+}
+
+template <class V>
+void quantize_row_words(const float* x, int64_t k, int16_t* q, float* scales) {
+    alignas(64) float reciprocals[16];
+    const V most = V::set(8191.0f);
+    const int64_t blocks = k / quant_block;
+    for (int64_t at = 0; at < blocks; at += 16) {
+        const int64_t some = blocks - at < 16 ? blocks - at : 16;
+        find_scales<V>(x, some, 8191.0f, scales + at, reciprocals);
+        for (int64_t b = 0; b < some; ++b, x += quant_block, q += quant_block) {
+            const V reciprocal = V::set(reciprocals[b]);
+            store_words(min(mul(V::load(x), reciprocal), most), min(mul(V::load(x + 16), reciprocal), most),
+                        q);
+        }
+    }
+}
+
+}  // namespace ggml_transformers
