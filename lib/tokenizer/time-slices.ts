@@ -5,7 +5,7 @@
 import { AbortError } from "../errors.js";
 
 /** Milliseconds of work between two visits of the event loop. */
-const SLICE_MS = 4;
+const SLICE_MS = 2;
 
 /** Work that may be interrupted at each `yield`. A stretch between two yields stays well under a millisecond. */
 export type Steps<T> = Generator<void, T, void>;
@@ -29,32 +29,64 @@ function eventLoopTurn(): Promise<void> {
 let sliceStart = 0;
 let sliceOpen = false;
 
-function openSlice(): void {
+function startSlice(): void {
+  sliceStart = performance.now();
   if (sliceOpen) return;
   sliceOpen = true;
-  sliceStart = performance.now();
   setImmediate(() => (sliceOpen = false)).unref();
+}
+
+function isSliceUsed(): boolean {
+  if (!sliceOpen) startSlice();
+  return performance.now() - sliceStart >= SLICE_MS;
+}
+
+/** Who waits for time, in the order of waiting: a short text is not kept waiting by the rest of a long one. */
+const waiting: (() => void)[] = [];
+let serving = false;
+
+/** Resolves with time left in the slice. */
+function nextSlice(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    if (!serving) void serve();
+  });
+}
+
+async function serve(): Promise<void> {
+  serving = true;
+  while (waiting.length > 0) {
+    await eventLoopTurn();
+    startSlice();
+    do {
+      waiting.shift()!();
+      // Who was resumed works in the microtask before the one that continues here.
+      await undefined;
+    } while (waiting.length > 0 && !isSliceUsed());
+  }
+  serving = false;
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
 }
 
 /** Lets the event loop turn when the current slice is used up. */
 export async function breathe(signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
-  openSlice();
-  if (performance.now() - sliceStart < SLICE_MS) return;
-  await eventLoopTurn();
-  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+  throwIfAborted(signal);
+  if (!isSliceUsed()) return;
+  await nextSlice();
+  throwIfAborted(signal);
 }
 
 /** Runs in slices of a few milliseconds, letting the event loop turn between them. */
 export async function runInSlices<T>(steps: Steps<T>, signal?: AbortSignal): Promise<T> {
-  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   for (;;) {
-    openSlice();
-    while (performance.now() - sliceStart < SLICE_MS) {
+    throwIfAborted(signal);
+    while (!isSliceUsed()) {
       const step = steps.next();
       if (step.done) return step.value;
     }
-    await eventLoopTurn();
-    if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+    await nextSlice();
   }
 }
