@@ -33,7 +33,7 @@ const WINDOW = 256;
 /** Tokens of a batch: enough to fill any device, while its activations stay in tens of megabytes. */
 const BATCH_TOKENS = 4096;
 /** Numbers a batch returns: copying them takes the JavaScript thread a few milliseconds. */
-const BATCH_OUTPUT = 2 * 2 ** 20;
+const BATCH_OUTPUT = 2 ** 20;
 /** One batch computes while the next waits. */
 const BATCHES_IN_FLIGHT = 2;
 

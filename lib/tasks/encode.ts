@@ -12,6 +12,7 @@ import {
 import { runTask, type EncodeResult } from "../native.js";
 import { boolean, checkOptions } from "../options.js";
 import type { Tensor } from "../tensor.js";
+import { breathe } from "../tokenizer/time-slices.js";
 import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.encode}. */
@@ -91,7 +92,12 @@ export async function encode(
       async compute(batch, signal) {
         const request = encodeRequest(batch, wanted);
         const result = new ResultReader(await runTask(() => core.model.encode(request), signal));
-        return batch.map((input) => readOutput(core, input, result, wanted));
+        const read: EncoderOutput[] = [];
+        for (const input of batch) {
+          read.push(readOutput(core, input, result, wanted));
+          await breathe(signal);
+        }
+        return read;
       },
     },
     checked,

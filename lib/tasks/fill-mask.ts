@@ -185,6 +185,7 @@ async function readMask(
   { topK, temperature, targets }: Selection,
   signal: AbortSignal,
 ): Promise<MaskResult> {
+  await breathe(signal);
   const { offsets, specialTokensMask } = encoding!;
   const best = targets ? topTargets(logits, targets, topK) : topIndices(logits, topK);
   const probability = softmax(logits, temperature);
@@ -198,9 +199,8 @@ async function readMask(
       tokenString: tokenizer.idToToken(token) ?? "",
       sequence: tokenizer.decode(filled),
     });
-    if (predictions.length % 64 === 0) await breathe(signal);
+    await breathe(signal);
   }
-  await breathe(signal);
   return { position, offset: [offsets[2 * position]!, offsets[2 * position + 1]!], predictions };
 }
 

@@ -51,7 +51,7 @@ describe("runBatches", () => {
     expect(progress.at(-1)).toBe(1);
     for (const batch of batches) {
       expect(batch.length === 1 || tokensOf(batch) <= 4096).toBe(true);
-      expect(batch.length === 1 || tokensOf(batch) * 3000 <= 2 ** 21).toBe(true);
+      expect(batch.length === 1 || tokensOf(batch) * 3000 <= 2 ** 20).toBe(true);
     }
   });
 
