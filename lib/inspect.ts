@@ -1,7 +1,7 @@
 /** What a GGUF file holds and what this package can do with it. */
 import { targetType } from "./convert/target-type.js";
 import { UnsupportedError } from "./errors.js";
-import { StringArray, type MetadataValue } from "./gguf/metadata.js";
+import { LongText, StringArray, type MetadataValue } from "./gguf/metadata.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { FILE_TYPE, isTensorType } from "./gguf/types.js";
 import { modelFromGguf, resolveModel, type EncoderFile, type ModelFile } from "./model-file.js";
@@ -224,6 +224,7 @@ function summarizeTokenizer(file: GgufFile): TokenizerSummary | undefined {
   const kind = value(file, "tokenizer.ggml.model");
   const tokens = value(file, "tokenizer.ggml.tokens");
   if (typeof kind !== "string" || !(tokens instanceof StringArray)) return undefined;
-  const original = typeof value(file, "tokenizer.huggingface.json") === "string";
+  const json = value(file, "tokenizer.huggingface.json");
+  const original = typeof json === "string" || json instanceof LongText;
   return { kind, size: tokens.length, original };
 }

@@ -150,7 +150,7 @@ function checkVocabulary(
   const key = "tokenizer.ggml.tokens";
   const tokens = metadata.get(key);
   if (tokens === undefined) return;
-  const length = typeof tokens === "object" ? tokens.length : -1;
+  const length = typeof tokens === "object" && "length" in tokens ? tokens.length : -1;
   if (length !== vocabSize)
     throw keys.error(key, `${vocabSize} tokens, one per row of token_embd.weight`, tokens);
 }

@@ -65,5 +65,5 @@ async function writeHubFiles(folder, { L, H, A, F, V, context }, done) {
     mask_token: "[MASK]",
   });
   const { value } = (await donorKeys("bert")).get("tokenizer.huggingface.json");
-  fs.writeFileSync(done, value);
+  fs.writeFileSync(done, String(value));
 }

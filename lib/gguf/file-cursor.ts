@@ -1,13 +1,10 @@
 /** Reading a file's header from front to back, in chunks, without trusting a length it states. */
 import type { FileHandle } from "node:fs/promises";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { AbortError, ModelFileError } from "../errors.js";
-import { describeValue } from "./metadata.js";
+import { LongText, describeValue } from "./metadata.js";
 
 /** Work on one chunk takes about a millisecond; reading the next one gives the event loop its turn. */
 const CHUNK_BYTES = 128 * 1024;
-/** Strings above this are decoded in parts. */
-const DECODE_BYTES = 512 * 1024;
 /** No header is longer. The largest vocabularies with their merges and JSON stay under 64 MB. */
 const MAX_HEADER_BYTES = 512 * 1024 * 1024;
 
@@ -117,23 +114,14 @@ export class FileCursor {
     return out;
   }
 
-  /** A length-prefixed text. Long ones are decoded in parts, with turns of the event loop between them. */
-  async takeText(field: string): Promise<string> {
+  /** A length-prefixed text. */
+  async takeText(field: string): Promise<string | LongText> {
     await this.need(8, `${field} (length)`);
     const length = this.takeSize(`${field} (length)`);
     this.checkRemaining(length, field);
-    if (length <= CHUNK_BYTES) {
-      await this.need(length, field);
-      return this.takeView(length).toString("utf8");
-    }
-    const bytes = await this.takeBytes(length, field);
-    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    let text = "";
-    for (let at = 0; at < length; at += DECODE_BYTES) {
-      text += decoder.decode(bytes.subarray(at, at + DECODE_BYTES), { stream: true });
-      await nextTurn();
-    }
-    return text + decoder.decode();
+    if (length > CHUNK_BYTES) return new LongText(await this.takeBytes(length, field));
+    await this.need(length, field);
+    return this.takeView(length).toString("utf8");
   }
 
   /** A length-prefixed key or tensor name: not empty, at most `maxBytes`, UTF-8, no control characters. */

@@ -52,6 +52,24 @@ export class StringArray implements Iterable<string> {
   }
 }
 
+/**
+ * A long text, kept as the bytes of the file: decoding megabytes at once would hold up the event loop, and who reads
+ * them as JSON would encode them again.
+ */
+export class LongText {
+  /** UTF-8 as the file has it. */
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** Bytes that are not UTF-8 become U+FFFD. */
+  toString(): string {
+    return this.bytes.toString("utf8");
+  }
+}
+
 /** An array of numbers; booleans are bytes 0 and 1. */
 export type NumericArray =
   | Uint8Array
@@ -66,7 +84,7 @@ export type NumericArray =
   | BigInt64Array;
 
 /** A metadata value. 64-bit integers are numbers where exact, else `bigint`. */
-export type MetadataValue = boolean | number | bigint | string | StringArray | NumericArray;
+export type MetadataValue = boolean | number | bigint | string | LongText | StringArray | NumericArray;
 
 /** A metadata value with the type it has in the file. */
 export interface MetadataEntry {
@@ -114,6 +132,7 @@ export class MetadataReader {
 
   string(key: string): string {
     const value = this.#required(key, "a string");
+    if (value instanceof LongText) return value.toString();
     if (typeof value !== "string") throw this.error(key, "a string", value);
     return value;
   }
@@ -171,6 +190,7 @@ export class MetadataReader {
 /** A value as an error message shows it: short, with its type. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (value instanceof LongText) return `a text of ${value.bytes.length} bytes`;
   if (value instanceof StringArray) return `an array of ${value.length} strings`;
   if (ArrayBuffer.isView(value))
     return `a ${value.constructor.name} of ${(value as Uint8Array).length} values`;

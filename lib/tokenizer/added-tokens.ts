@@ -39,14 +39,16 @@ export class AddedTokenMatcher {
   private readonly firsts: string[] = [];
 
   constructor(tokens: readonly Candidate[]) {
+    const known = new Set([""]);
     for (const candidate of tokens) {
-      if (candidate.text === "") continue;
+      if (known.has(candidate.text)) continue;
+      known.add(candidate.text);
       const first = candidate.text.charCodeAt(0);
       const list = this.byFirst.get(first);
       if (list === undefined) {
         this.byFirst.set(first, [candidate]);
         this.firsts.push(candidate.text[0]!);
-      } else if (!list.some((other) => other.text === candidate.text)) {
+      } else {
         list.push(candidate);
       }
     }

@@ -3,11 +3,13 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { ModelFileError, TokenizerError } from "../errors.js";
 import type { AddedToken } from "./added-tokens.js";
-import { asBoolean, asIndex, asObject, asString, badField, field } from "./json-fields.js";
+import { asBoolean, asIndex, asObject, badField, field } from "./json-fields.js";
 import { JsonObject, parseJsonInSteps } from "./json-slices.js";
 import { loadAddedTokensDecoder, loadConfig } from "./load-config.js";
 import { loadTokenizerJson } from "./load-json.js";
+import { idsOf } from "./load-model.js";
 import { loadBert, loadByteLevel } from "./load-vocabulary.js";
+import type { MergeList } from "./merge-table.js";
 import { breathe, runInSlices, type Steps } from "./time-slices.js";
 import type { TokenizerParts } from "./tokenizer-parts.js";
 
@@ -145,15 +147,14 @@ async function loadVocabJson(
   const addPrefixSpace = field(settings, "add_prefix_space", "tokenizer_config.json", asBoolean, false);
   const roberta = isRoberta(settings, await readJsonObject(join(folder, "config.json"), signal), vocabulary!);
   function* steps(): Steps<TokenizerParts> {
-    const tokens: string[] = [];
-    const ids: number[] = [];
-    for (const [token, id] of vocabulary!) {
-      if (typeof id !== "number") throw badField("an integer", `vocab.json ${JSON.stringify(token)}`, id);
-      tokens.push(token);
-      ids.push(id);
-      if (tokens.length % 1024 === 0) yield;
-    }
-    const source = { tokens, ids, field: "vocab.json", addedTokens, config: loadConfig(config) };
+    const ids = yield* idsOf(vocabulary!, (token) => `vocab.json ${token}`);
+    const source = {
+      tokens: vocabulary!.keys(),
+      ids,
+      field: "vocab.json",
+      addedTokens,
+      config: loadConfig(config),
+    };
     return yield* loadByteLevel(source, yield* mergesOf(mergeBytes), { roberta, addPrefixSpace });
   }
   return runInSlices(steps(), signal);
@@ -181,16 +182,14 @@ function* linesOf(bytes: Buffer): Steps<string[]> {
 }
 
 /** The merges of merges.txt: two tokens a line, after a line that tells the version. */
-function* mergesOf(bytes: Buffer): Steps<[string, string][]> {
-  const merges: [string, string][] = [];
+function* mergesOf(bytes: Buffer): Steps<MergeList> {
+  const merges: string[] = [];
   const lines = yield* linesOf(bytes);
   for (const [i, line] of lines.entries()) {
-    if (line.startsWith("#version") || line === "") continue;
-    const parts = line.split(" ");
-    if (parts.length !== 2)
-      throw badField("two tokens", `merges.txt line ${i + 1}`, asString(line, "merges.txt"));
-    merges.push([parts[0]!, parts[1]!]);
     if (i % 1024 === 0) yield;
+    if (line.startsWith("#version") || line === "") continue;
+    if (line.split(" ").length !== 2) throw badField("two tokens", `merges.txt line ${i + 1}`, line);
+    merges.push(line);
   }
-  return merges;
+  return { length: merges.length, at: (rank) => merges[rank]!.split(" ") as [string, string] };
 }

@@ -3,19 +3,26 @@
  * llama.cpp's keys.
  */
 import { TokenizerError, UnsupportedError } from "../errors.js";
+import { LongText, StringArray } from "../gguf/metadata.js";
 import type { AddedToken } from "./added-tokens.js";
 import { asObject } from "./json-fields.js";
 import { parseJsonInSteps } from "./json-slices.js";
 import { loadConfig } from "./load-config.js";
 import { loadTokenizerJson } from "./load-json.js";
 import { loadBert, loadByteLevel } from "./load-vocabulary.js";
+import type { MergeList } from "./merge-table.js";
 import type { Steps } from "./time-slices.js";
-import { NO_CONFIG, type SpecialRole, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
+import { NO_CONFIG, type SpecialRole, type TokenizerParts } from "./tokenizer-parts.js";
+import { encodeUtf8InSteps } from "./utf8-slices.js";
+import type { TokenList } from "./vocabulary.js";
 
 /** GGUF keys and their values: strings, numbers, booleans, and arrays of them. */
 export type GgufMetadata = ReadonlyMap<string, unknown>;
 
 const PHANTOM_SPACE = "\u2581";
+
+/** Tokens looked at between two yields. */
+const TOKENS_PER_STEP = 512;
 
 /** llama.cpp's token types. */
 const CONTROL = 3;
@@ -48,6 +55,16 @@ function bad(what: string, key: string, value: unknown): TokenizerError {
 function text(metadata: GgufMetadata, key: string): string | undefined {
   const value = metadata.get(key);
   if (value === undefined || typeof value === "string") return value;
+  if (value instanceof LongText) return value.toString();
+  throw bad("a string", key, value);
+}
+
+/** The bytes of a text of any size, or undefined. */
+function* textBytes(metadata: GgufMetadata, key: string): Steps<Buffer | undefined> {
+  const value = metadata.get(key);
+  if (value === undefined) return undefined;
+  if (value instanceof LongText) return value.bytes;
+  if (typeof value === "string") return yield* encodeUtf8InSteps(value);
   throw bad("a string", key, value);
 }
 
@@ -57,15 +74,17 @@ function flag(metadata: GgufMetadata, key: string): boolean | undefined {
   throw bad("a boolean", key, value);
 }
 
-function* strings(metadata: GgufMetadata, key: string): Steps<string[]> {
+/** Strings of an array; those of a file are decoded one at a time, when asked for. */
+function* strings(metadata: GgufMetadata, key: string): Steps<TokenList> {
   const value = metadata.get(key);
+  if (value instanceof StringArray) return value;
   const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
   if (!isIterable) throw bad("an array of strings", key, value);
   const result: string[] = [];
   for (const item of value as Iterable<unknown>) {
     if (typeof item !== "string") throw bad("a string", `${key}[${result.length}]`, item);
     result.push(item);
-    if (result.length % 1024 === 0) yield;
+    if (result.length % TOKENS_PER_STEP === 0) yield;
   }
   return result;
 }
@@ -81,25 +100,36 @@ function tokenTypes(metadata: GgufMetadata, count: number): ArrayLike<number> {
   return value as ArrayLike<number>;
 }
 
-/** The tokens that special ids name. */
-function specialTokens(metadata: GgufMetadata, tokens: readonly string[]): TokenizerConfig["specialTokens"] {
-  const names: Partial<Record<SpecialRole, string>> = {};
+/** Special ids by role. */
+function specialIds(metadata: GgufMetadata, tokens: TokenList): Partial<Record<SpecialRole, number>> {
+  const ids: Partial<Record<SpecialRole, number>> = {};
   for (const [key, role] of SPECIAL_KEYS) {
     const id = metadata.get(key);
     if (id === undefined) continue;
-    const token = typeof id === "number" ? tokens[id] : undefined;
-    if (token === undefined) throw bad(`an id below ${tokens.length}`, key, id);
-    names[role] = token;
+    const isId = Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length;
+    if (!isId) throw bad(`an id below ${tokens.length}`, key, id);
+    ids[role] = id as number;
   }
-  return names;
+  return ids;
+}
+
+/** The tokens that special ids name. */
+function specialTokens(
+  ids: Partial<Record<SpecialRole, number>>,
+  tokens: TokenList,
+): Partial<Record<SpecialRole, string>> {
+  return Object.fromEntries(Object.entries(ids).map(([role, id]) => [role, tokens.at(id)]));
 }
 
 /** Control and user-defined tokens are matched in the text. */
-function addedTokens(tokens: readonly string[], types: ArrayLike<number>): AddedToken[] {
+function* addedTokens(tokens: TokenList, types: ArrayLike<number>): Steps<AddedToken[]> {
   const added: AddedToken[] = [];
-  for (const [id, content] of tokens.entries()) {
+  for (let id = 0; id < tokens.length; id++) {
+    if (id % TOKENS_PER_STEP === 0) yield;
     const type = types[id];
-    if ((type !== CONTROL && type !== USER_DEFINED) || content === "") continue;
+    if (type !== CONTROL && type !== USER_DEFINED) continue;
+    const content = tokens.at(id)!;
+    if (content === "") continue;
     const special = type === CONTROL;
     added.push({ id, content, special, singleWord: false, lstrip: false, rstrip: false, normalized: false });
   }
@@ -108,7 +138,7 @@ function addedTokens(tokens: readonly string[], types: ArrayLike<number>): Added
 
 /** Reads the tokenizer of a GGUF file. */
 export function* loadGguf(metadata: GgufMetadata): Steps<TokenizerParts> {
-  const json = text(metadata, "tokenizer.huggingface.json");
+  const json = yield* textBytes(metadata, "tokenizer.huggingface.json");
   if (json !== undefined) return yield* loadOriginal(metadata, json);
   const model = text(metadata, "tokenizer.ggml.model");
   if (model === undefined) {
@@ -124,38 +154,68 @@ export function* loadGguf(metadata: GgufMetadata): Steps<TokenizerParts> {
   });
 }
 
-function* loadOriginal(metadata: GgufMetadata, json: string): Steps<TokenizerParts> {
-  const config = text(metadata, "huggingface.tokenizer_config.json");
-  const parsed =
-    config === undefined ? undefined : yield* parseJsonInSteps(Buffer.from(config), "tokenizer_config.json");
+function* loadOriginal(metadata: GgufMetadata, json: Buffer): Steps<TokenizerParts> {
+  const config = yield* textBytes(metadata, "huggingface.tokenizer_config.json");
+  const parsed = config === undefined ? undefined : yield* parseJsonInSteps(config, "tokenizer_config.json");
   const settings = parsed === undefined ? NO_CONFIG : loadConfig(asObject(parsed, "tokenizer_config.json"));
-  return yield* loadTokenizerJson(Buffer.from(json), settings);
+  return yield* loadTokenizerJson(json, settings);
+}
+
+/** What a BERT vocabulary shows of how it was written. */
+interface BertForms {
+  /** Tokens that begin with U+2581. */
+  marked: number;
+  /** Tokens that begin with `##`. */
+  hashed: number;
+  /** Whether an ordinary token has a Latin capital: those of an uncased model have none. */
+  cased: boolean;
+}
+
+function* bertForms(tokens: TokenList, types: ArrayLike<number>): Steps<BertForms> {
+  const forms = { marked: 0, hashed: 0, cased: false };
+  for (let id = 0; id < tokens.length; id++) {
+    if (id % TOKENS_PER_STEP === 0) yield;
+    const token = tokens.at(id)!;
+    const isMarked = token.startsWith(PHANTOM_SPACE);
+    if (isMarked) forms.marked++;
+    else if (token.startsWith("##")) forms.hashed++;
+    if (forms.cased || types[id] === CONTROL || !/[A-Z]/.test(token)) continue;
+    forms.cased = !isBracketed(isMarked ? token.slice(1) : token);
+  }
+  return forms;
+}
+
+function isBracketed(token: string): boolean {
+  return token.startsWith("[") && token.endsWith("]");
 }
 
 /**
  * llama.cpp marks the first piece of a word with U+2581 and leaves continuations bare; control tokens (and in older
  * files everything in brackets) are as they were. Files with `##` are taken as they are.
  */
-function plainTokens(tokens: readonly string[], types: ArrayLike<number>): string[] {
-  const marked = tokens.filter((token) => token.startsWith(PHANTOM_SPACE)).length;
-  const hashed = tokens.filter((token) => token.startsWith("##")).length;
-  if (hashed >= marked) return [...tokens];
-  return tokens.map((token, id) => {
-    if (token.startsWith(PHANTOM_SPACE)) return token.slice(1);
-    const isWhole = types[id] === CONTROL || (token.startsWith("[") && token.endsWith("]"));
-    return isWhole ? token : `##${token}`;
-  });
+function plainTokens(stored: TokenList, types: ArrayLike<number>, { marked, hashed }: BertForms): TokenList {
+  if (hashed >= marked) return stored;
+  return {
+    length: stored.length,
+    at(id) {
+      const token = stored.at(id);
+      if (token === undefined) return undefined;
+      if (token.startsWith(PHANTOM_SPACE)) return token.slice(1);
+      return types[id] === CONTROL || isBracketed(token) ? token : `##${token}`;
+    },
+  };
 }
 
 function* loadGgufBert(metadata: GgufMetadata): Steps<TokenizerParts> {
   const stored = yield* strings(metadata, "tokenizer.ggml.tokens");
   const types = tokenTypes(metadata, stored.length);
-  const tokens = plainTokens(stored, types);
-  const names: Partial<Record<SpecialRole, string>> = specialTokens(metadata, tokens);
+  const forms = yield* bertForms(stored, types);
+  const tokens = plainTokens(stored, types, forms);
+  const names = specialTokens(specialIds(metadata, tokens), tokens);
   // For BERT, llama.cpp writes [CLS] and [SEP] under the names of other models' tokens.
   if (names.bos === "[CLS]") delete names.bos;
   if (names.eos === "[SEP]") delete names.eos;
-  const lowercase = flag(metadata, "tokenizer.ggml.normalizer.lowercase") ?? isUncased(tokens, types);
+  const lowercase = flag(metadata, "tokenizer.ggml.normalizer.lowercase") ?? !forms.cased;
   const normalizer = {
     cleanText: true,
     spaceCjk: true,
@@ -165,15 +225,23 @@ function* loadGgufBert(metadata: GgufMetadata): Steps<TokenizerParts> {
   const source = {
     tokens,
     field: "tokenizer.ggml.tokens",
-    addedTokens: addedTokens(tokens, types),
+    addedTokens: yield* addedTokens(tokens, types),
     config: { ...NO_CONFIG, specialTokens: names },
   };
   return yield* loadBert(source, normalizer);
 }
 
-/** A vocabulary in which no ordinary token has a Latin capital is one of an uncased model. */
-function isUncased(tokens: readonly string[], types: ArrayLike<number>): boolean {
-  return !tokens.some((token, id) => types[id] !== CONTROL && !/^\[.*\]$/.test(token) && /[A-Z]/.test(token));
+/** Merges as pairs: two tokens with a space between, of which the first may begin with one. */
+function mergesOf(stored: TokenList): MergeList {
+  return {
+    length: stored.length,
+    at(rank) {
+      const merge = stored.at(rank)!;
+      const space = merge.indexOf(" ", 1);
+      if (space < 0) throw bad("two tokens", `tokenizer.ggml.merges[${rank}]`, merge);
+      return [merge.slice(0, space), merge.slice(space + 1)];
+    },
+  };
 }
 
 function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {
@@ -186,19 +254,14 @@ function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {
   }
   const tokens = yield* strings(metadata, "tokenizer.ggml.tokens");
   const types = tokenTypes(metadata, tokens.length);
-  const names = specialTokens(metadata, tokens);
-  const merges = (yield* strings(metadata, "tokenizer.ggml.merges")).map((merge, i): [string, string] => {
-    const space = merge.indexOf(" ", 1);
-    if (space < 0) throw bad("two tokens", `tokenizer.ggml.merges[${i}]`, merge);
-    return [merge.slice(0, space), merge.slice(space + 1)];
-  });
-  const idOf = (role: SpecialRole): number[] =>
-    names[role] === undefined ? [] : [tokens.indexOf(names[role])];
+  const ids = specialIds(metadata, tokens);
+  const merges = mergesOf(yield* strings(metadata, "tokenizer.ggml.merges"));
+  const idOf = (role: SpecialRole): number[] => (ids[role] === undefined ? [] : [ids[role]]);
   const source = {
     tokens,
     field: "tokenizer.ggml.tokens",
-    addedTokens: addedTokens(tokens, types),
-    config: { ...NO_CONFIG, specialTokens: names },
+    addedTokens: yield* addedTokens(tokens, types),
+    config: { ...NO_CONFIG, specialTokens: specialTokens(ids, tokens) },
   };
   return yield* loadByteLevel(source, merges, {
     roberta: ROBERTA_PRE.has(pre),

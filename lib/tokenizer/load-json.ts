@@ -11,6 +11,7 @@ import type { Model } from "./model.js";
 import type { PostProcessing } from "./post-processing.js";
 import type { Steps } from "./time-slices.js";
 import { pipelineOf, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
+import { preparePropertyTable } from "./unicode.js";
 
 /**
  * Builds a tokenizer from the bytes of a tokenizer.json. `truncation` and `padding` in the file are not applied: they
@@ -18,6 +19,7 @@ import { pipelineOf, type TokenizerConfig, type TokenizerParts } from "./tokeniz
  */
 export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Steps<TokenizerParts> {
   const root = asObject(yield* parseJsonInSteps(bytes, "tokenizer.json"), "tokenizer.json");
+  yield* preparePropertyTable();
   const normalizer = loadNormalizer(root.get("normalizer"));
   const preTokenizer = loadPreTokenizer(root.get("pre_tokenizer"));
   const postProcessing = loadPostProcessor(root.get("post_processor"));
@@ -25,6 +27,7 @@ export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Step
   const model = yield* loadModel(root.get("model"), preTokenizer.byteLevel);
   const addedTokens = yield* loadAddedTokens(root.get("added_tokens"), model);
   checkSpecialIds(postProcessing, model, addedTokens);
+  yield;
   return {
     addedTokens,
     pipeline: pipelineOf(normalizer, preTokenizer, addedTokens, model),

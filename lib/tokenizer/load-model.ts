@@ -24,29 +24,37 @@ const LARGEST_WORD = 10_000;
 /** The tokens of a JSON object from token to id. */
 function* vocabularyOf(value: Json | undefined, path: string): Steps<Vocabulary> {
   const object = asObject(value, path);
-  const tokens: string[] = [];
-  const ids: number[] = [];
-  for (const [token, id] of object) {
-    if (typeof id !== "number") throw badField("an integer", `${path}[${JSON.stringify(token)}]`, id);
-    tokens.push(token);
-    ids.push(id);
-    if (tokens.length % 1024 === 0) yield;
-  }
+  const tokens = object.keys();
+  const ids = yield* idsOf(object, (token) => `${path}[${token}]`);
   return yield* Vocabulary.build(tokens, ids, path);
 }
 
-/** Merges as pairs, or as strings with a space between the two. */
-function* mergesOf(value: Json | undefined, path: string): Steps<MergeList> {
-  const merges: [string, string][] = [];
-  for (const [i, merge] of asArray(value, path).entries()) {
-    const parts = typeof merge === "string" ? merge.split(" ") : merge;
-    const isPair =
-      Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === "string");
-    if (!isPair) throw badField("two tokens", `${path}[${i}]`, merge);
-    merges.push(parts as [string, string]);
-    if (i % 1024 === 0) yield;
+/** The ids of an object from token to id, in its order; `pathOf` names an entry in errors by its quoted token. */
+export function* idsOf(object: JsonObject, pathOf: (token: string) => string): Steps<Float64Array> {
+  const ids = new Float64Array(object.keys().length);
+  let count = 0;
+  for (const [token, id] of object) {
+    if (typeof id !== "number") throw badField("an integer", pathOf(JSON.stringify(token)), id);
+    ids[count++] = id;
+    if (count % 1024 === 0) yield;
   }
-  return merges;
+  return ids;
+}
+
+/** Merges as pairs, or as strings with a space between the two. */
+function mergesOf(value: Json | undefined, path: string): MergeList {
+  const merges = asArray(value, path);
+  return {
+    length: merges.length,
+    at(rank) {
+      const merge = merges[rank];
+      const parts = typeof merge === "string" ? merge.split(" ") : merge;
+      const isPair =
+        Array.isArray(parts) && parts.length === 2 && parts.every((part) => typeof part === "string");
+      if (!isPair) throw badField("two tokens", `${path}[${rank}]`, merge);
+      return parts as [string, string];
+    },
+  };
 }
 
 function* bpeModel(model: JsonObject, byteLevel: boolean): Steps<Bpe> {
@@ -73,7 +81,7 @@ function* bpeModel(model: JsonObject, byteLevel: boolean): Steps<Bpe> {
     throw new UnsupportedError(message, { field: "model" });
   }
   const vocabulary = yield* vocabularyOf(model.get("vocab"), "model.vocab");
-  return yield* buildBpe(vocabulary, yield* mergesOf(model.get("merges"), "model.merges"), settings);
+  return yield* buildBpe(vocabulary, mergesOf(model.get("merges"), "model.merges"), settings);
 }
 
 export function* buildBpe(vocabulary: Vocabulary, merges: MergeList, settings: BpeSettings): Steps<Bpe> {

@@ -12,7 +12,8 @@ import { bertProcessing, PLAIN, robertaProcessing, type PostProcessing } from ".
 import { BertPreTokenizer, Gpt2Split } from "./pre-tokenizers.js";
 import type { Steps } from "./time-slices.js";
 import { pipelineOf, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
-import { Vocabulary } from "./vocabulary.js";
+import { preparePropertyTable } from "./unicode.js";
+import { Vocabulary, type TokenList } from "./vocabulary.js";
 import { WordPiece } from "./wordpiece.js";
 
 /** Special tokens of BERT's own vocabularies. */
@@ -60,9 +61,9 @@ function requiredId(name: string, tokens: readonly AddedToken[], vocabulary: Voc
 }
 
 export interface VocabularySource {
-  tokens: readonly string[];
+  tokens: TokenList;
   /** Ids of the tokens; their places in `tokens` when absent. */
-  ids?: readonly number[];
+  ids?: ArrayLike<number>;
   /** What the tokens come from, for errors. */
   field: string;
   addedTokens: readonly AddedToken[];
@@ -70,7 +71,10 @@ export interface VocabularySource {
 }
 
 function placesOf(source: VocabularySource): ArrayLike<number> {
-  return source.ids ?? Int32Array.from(source.tokens, (_, i) => i);
+  if (source.ids !== undefined) return source.ids;
+  const places = new Int32Array(source.tokens.length);
+  for (let i = 0; i < places.length; i++) places[i] = i;
+  return places;
 }
 
 /** BERT: WordPiece with `##`, at most 100 characters a word. */
@@ -78,6 +82,7 @@ export function* loadBert(
   source: VocabularySource,
   normalizer: BertNormalizerSettings,
 ): Steps<TokenizerParts> {
+  yield* preparePropertyTable();
   const config = { ...source.config, specialTokens: { ...BERT_TOKENS, ...source.config.specialTokens } };
   const vocabulary = yield* Vocabulary.build(source.tokens, placesOf(source), source.field);
   const addedTokens = withSpecialTokens(source.addedTokens, config, vocabulary, false);
@@ -118,6 +123,7 @@ export function* loadByteLevel(
   merges: MergeList,
   form: ByteLevelForm,
 ): Steps<TokenizerParts> {
+  yield* preparePropertyTable();
   const defaults = form.roberta ? ROBERTA_TOKENS : GPT2_TOKENS;
   const specialTokens: TokenizerConfig["specialTokens"] = { ...defaults, ...source.config.specialTokens };
   const config = { ...source.config, specialTokens };

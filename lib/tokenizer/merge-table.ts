@@ -2,8 +2,12 @@ import { TokenizerError } from "../errors.js";
 import type { Steps } from "./time-slices.js";
 import { mixHash, tableSize, type Vocabulary } from "./vocabulary.js";
 
-/** Pairs of token strings, in order of rank, as tokenizer.json and merges.txt list them. */
-export type MergeList = readonly (readonly [string, string])[];
+/** Pairs of token strings by rank, made when asked for. */
+export interface MergeList {
+  readonly length: number;
+  /** The pair of a rank below `length`; throws when what is stored is not a pair. */
+  at(rank: number): readonly [string, string];
+}
 
 /** Rank of a pair that does not merge. */
 export const NO_MERGE = 0x7fffffff;
@@ -24,7 +28,7 @@ export class MergeTable {
   static *build(vocabulary: Vocabulary, merges: MergeList, prefix: string): Steps<MergeTable> {
     const table = new MergeTable(merges.length);
     for (let rank = 0; rank < merges.length; rank++) {
-      const [left, right] = merges[rank]!;
+      const [left, right] = merges.at(rank);
       const leftId = idOfPart(vocabulary, left, rank);
       const rightId = idOfPart(vocabulary, right, rank);
       const mergedId = idOfPart(vocabulary, left + right.slice(prefix.length), rank);

@@ -25,6 +25,7 @@ import { NO_CONFIG, SPECIAL_ROLES, type SpecialRole, type TokenizerParts } from 
 import { TokenSink, type TokenSequence } from "./token-sink.js";
 import { TokenStream } from "./token-stream.js";
 import { shareRoom, windowsOf, type TruncationStrategy } from "./truncation.js";
+import { encodeUtf8InSteps } from "./utf8-slices.js";
 
 /** Options of `encode`. */
 export interface EncodeOptions {
@@ -161,9 +162,7 @@ export class Tokenizer {
     if (typeof json !== "string" && !(json instanceof Uint8Array))
       throw expected("a string or bytes", "json", json);
     const { signal } = checkOptions(options, "Tokenizer.fromJson", LOAD_CHECKS);
-    const bytes =
-      typeof json === "string" ? Buffer.from(json) : Buffer.from(json.buffer, json.byteOffset, json.length);
-    return new Tokenizer(await runInSlices(loadTokenizerJson(bytes, NO_CONFIG), signal));
+    return new Tokenizer(await runInSlices(loadText(json), signal));
   }
 
   /**
@@ -347,6 +346,14 @@ export class Tokenizer {
     };
     return Object.fromEntries(SPECIAL_ROLES.map((role) => [role, idOf(role)])) as SpecialIds;
   }
+}
+
+function* loadText(json: string | Uint8Array): Steps<TokenizerParts> {
+  const bytes =
+    typeof json === "string"
+      ? yield* encodeUtf8InSteps(json)
+      : Buffer.from(json.buffer, json.byteOffset, json.length);
+  return yield* loadTokenizerJson(bytes, NO_CONFIG);
 }
 
 interface LayoutOptions {

@@ -6,6 +6,7 @@
  * (unicode-tables.ts), and Node's `normalize()` is used only on characters whose decomposition the reference knows:
  * for those it cannot change in any Unicode version (the normalization stability policy).
  */
+import { runNow, type Steps } from "./time-slices.js";
 import * as tables from "./unicode-tables.js";
 
 /** Bits of `propertiesOf`. */
@@ -30,6 +31,22 @@ const WHITESPACE_RANGES = "9 4 i 0 2s 0 q 0 4bj 0 1vj a t 1 5 0 1b 0 334 0";
 let properties: Uint16Array | undefined;
 let lowerCase: Map<number, number> | undefined;
 
+/** The code points of each property. */
+const PROPERTY_RANGES: readonly (readonly [bit: number, ranges: string])[] = [
+  [OTHER, tables.OTHER],
+  [NONSPACING_MARK, tables.NONSPACING_MARK],
+  [COMBINING_MARK, tables.COMBINING_MARK],
+  [PUNCTUATION, tables.PUNCTUATION],
+  [LETTER, tables.LETTER],
+  [NUMBER, tables.NUMBER],
+  [NUMERIC, tables.NUMERIC],
+  [WORD, tables.WORD],
+  [CANONICAL, tables.CANONICAL],
+  [COMPATIBILITY, tables.COMPATIBILITY],
+  [REORDERED, tables.REORDERED],
+  [WHITESPACE, WHITESPACE_RANGES],
+];
+
 function markRanges(into: Uint16Array, ranges: string, bit: number): void {
   const numbers = ranges.split(" ");
   let c = 0;
@@ -40,26 +57,26 @@ function markRanges(into: Uint16Array, ranges: string, bit: number): void {
   }
 }
 
-function buildProperties(): Uint16Array {
+function* buildProperties(): Steps<Uint16Array> {
   const into = new Uint16Array(CODE_POINTS);
-  markRanges(into, tables.OTHER, OTHER);
-  markRanges(into, tables.NONSPACING_MARK, NONSPACING_MARK);
-  markRanges(into, tables.COMBINING_MARK, COMBINING_MARK);
-  markRanges(into, tables.PUNCTUATION, PUNCTUATION);
-  markRanges(into, tables.LETTER, LETTER);
-  markRanges(into, tables.NUMBER, NUMBER);
-  markRanges(into, tables.NUMERIC, NUMERIC);
-  markRanges(into, tables.WORD, WORD);
-  markRanges(into, tables.CANONICAL, CANONICAL);
-  markRanges(into, tables.COMPATIBILITY, COMPATIBILITY);
-  markRanges(into, tables.REORDERED, REORDERED);
-  markRanges(into, WHITESPACE_RANGES, WHITESPACE);
+  for (const [bit, ranges] of PROPERTY_RANGES) {
+    markRanges(into, ranges, bit);
+    yield;
+  }
   return into;
+}
+
+/** Builds the table of properties if it is not there yet: whoever loads a tokenizer spares the first text the wait. */
+export function* preparePropertyTable(): Steps<void> {
+  if (properties === undefined) {
+    const built = yield* buildProperties();
+    properties ??= built;
+  }
 }
 
 /** Property bits of every code point. */
 export function propertyTable(): Uint16Array {
-  return (properties ??= buildProperties());
+  return (properties ??= runNow(buildProperties()));
 }
 
 /** Property bits of one code point. */

@@ -36,6 +36,9 @@ export function tableSize(count: number): number {
   return size;
 }
 
+/** UTF-16 units the pool has room for at first, per token. */
+const USUAL_TOKEN_LENGTH = 8;
+
 /** Where each id's token lies in the pool; a length of -1 means that no token has the id. */
 export interface TokenPool {
   units: Uint16Array;
@@ -116,6 +119,13 @@ export class TokenTable {
   }
 }
 
+/** Tokens in an order, made when asked for: an array, or strings that a file still holds as bytes. */
+export interface TokenList {
+  readonly length: number;
+  /** The token at `index`, which is not negative; undefined after the last. */
+  at(index: number): string | undefined;
+}
+
 /** A vocabulary of a model, without added tokens. */
 export class Vocabulary {
   private constructor(
@@ -135,28 +145,28 @@ export class Vocabulary {
    * Packs tokens and ids. Two tokens with one id are an error; a string that comes again keeps its last id, as in the
    * reference, and its earlier ids still name it.
    */
-  static *build(tokens: readonly string[], ids: ArrayLike<number>, field: string): Steps<Vocabulary> {
+  static *build(tokens: TokenList, ids: ArrayLike<number>, field: string): Steps<Vocabulary> {
     let limit = 0;
-    let unitCount = 0;
     for (let i = 0; i < tokens.length; i++) {
       const id = ids[i]!;
-      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) throw badId(tokens[i]!, id, field);
+      if (!Number.isInteger(id) || id < 0 || id > LARGEST_ID) throw badId(tokens.at(i)!, id, field);
       limit = Math.max(limit, id + 1);
-      unitCount += tokens[i]!.length;
       if (i % 4096 === 0) yield;
     }
     const pool: TokenPool = {
-      units: new Uint16Array(unitCount),
+      units: new Uint16Array(tokens.length * USUAL_TOKEN_LENGTH),
       begins: new Int32Array(limit),
       lengths: new Int32Array(limit).fill(-1),
     };
+    yield;
     const table = new TokenTable(pool, tokens.length, 0);
+    yield;
     // The last id of a string is the one found: entries that are there are not replaced, so add from the end.
     let at = 0;
     for (let i = tokens.length - 1; i >= 0; i--) {
-      at = store(pool, tokens[i]!, ids[i]!, at, field);
+      at = store(pool, tokens.at(i)!, ids[i]!, at, field);
       table.add(ids[i]!);
-      if (i % 512 === 0) yield;
+      if (i % 256 === 0) yield;
     }
     return new Vocabulary(pool, tokens.length, table);
   }
@@ -192,8 +202,16 @@ function store(pool: TokenPool, token: string, id: number, at: number, field: st
   }
   pool.begins[id] = at;
   pool.lengths[id] = token.length;
-  for (let i = 0; i < token.length; i++) pool.units[at++] = token.charCodeAt(i);
+  if (at + token.length > pool.units.length) reserve(pool, at + token.length);
+  const { units } = pool;
+  for (let i = 0; i < token.length; i++) units[at++] = token.charCodeAt(i);
   return at;
+}
+
+function reserve(pool: TokenPool, length: number): void {
+  const larger = new Uint16Array(Math.max(length, Math.ceil(pool.units.length * 1.5)));
+  larger.set(pool.units);
+  pool.units = larger;
 }
 
 function badId(token: string, id: number, field: string): TokenizerError {

@@ -133,9 +133,11 @@ function gpt2KindOf(codePoint: number): number {
 }
 
 function buildGpt2Kinds(): Uint8Array {
-  return Uint8Array.from({ length: 0x10000 }, (_, unit) =>
-    unit >= 0xd800 && unit <= 0xdbff ? SURROGATES : gpt2KindOf(unit),
-  );
+  const kinds = new Uint8Array(0x10000);
+  for (let unit = 0; unit < kinds.length; unit++) {
+    kinds[unit] = unit >= 0xd800 && unit <= 0xdbff ? SURROGATES : gpt2KindOf(unit);
+  }
+  return kinds;
 }
 
 /** Answers of `wordEnd` that are no end. */
