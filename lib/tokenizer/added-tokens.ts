@@ -1,5 +1,7 @@
 /** Tokens that are matched in the text before anything else is done to it, or after normalization. */
+import type { Steps } from "./time-slices.js";
 import { propertiesOf, WHITESPACE, WORD } from "./unicode.js";
+import type { Vocabulary } from "./vocabulary.js";
 
 export interface AddedToken {
   id: number;
@@ -16,6 +18,27 @@ export interface AddedToken {
   normalized: boolean;
 }
 
+/** Added tokens by id and by content; of those that share one, the last. */
+export class AddedTokenIndex {
+  readonly byId = new Map<number, AddedToken>();
+  readonly byContent = new Map<string, AddedToken>();
+  /** How many have an id that the vocabulary does not have. */
+  outside = 0;
+
+  private constructor() {}
+
+  static *build(tokens: readonly AddedToken[], vocabulary: Vocabulary): Steps<AddedTokenIndex> {
+    const index = new AddedTokenIndex();
+    for (const [i, token] of tokens.entries()) {
+      if (i % 512 === 0) yield;
+      index.byId.set(token.id, token);
+      index.byContent.set(token.content, token);
+      if (vocabulary.tokenOf(token.id) === undefined) index.outside++;
+    }
+    return index;
+  }
+}
+
 /** A match: the token, and where it lies with the white space it takes. */
 export interface AddedTokenMatch {
   token: AddedToken;
@@ -28,31 +51,47 @@ interface Candidate {
   token: AddedToken;
 }
 
-/** Places looked at between two steps. */
-const PLACES_PER_STEP = 4096;
+/** Tokens taken in between two steps. */
+const TOKENS_PER_STEP = 32;
+
+/** Comparisons between two steps. */
+const TRIALS_PER_STEP = 4096;
 
 /** Finds added tokens in a text: leftmost, and of those the longest. */
 export class AddedTokenMatcher {
-  /** Candidates by first unit, longest first. */
-  private readonly byFirst = new Map<number, Candidate[]>();
+  private readonly byText = new Map<string, Candidate>();
+  /** Lengths of the candidates by first unit, longest first: however many begin alike, few lengths are tried. */
+  private readonly lengths = new Map<number, number[]>();
   /** First characters as strings, for `indexOf`. */
   private readonly firsts: string[] = [];
 
-  constructor(tokens: readonly Candidate[]) {
-    const known = new Set([""]);
-    for (const candidate of tokens) {
-      if (known.has(candidate.text)) continue;
-      known.add(candidate.text);
-      const first = candidate.text.charCodeAt(0);
-      const list = this.byFirst.get(first);
-      if (list === undefined) {
-        this.byFirst.set(first, [candidate]);
-        this.firsts.push(candidate.text[0]!);
-      } else {
-        list.push(candidate);
-      }
+  private constructor() {}
+
+  /** `textOf`: what is looked for in the text. Of tokens that look alike the first is found. */
+  static *build(
+    tokens: readonly AddedToken[],
+    textOf: (token: AddedToken) => string,
+  ): Steps<AddedTokenMatcher> {
+    const matcher = new AddedTokenMatcher();
+    for (const [i, token] of tokens.entries()) {
+      if (i % TOKENS_PER_STEP === 0) yield;
+      matcher.add({ text: textOf(token), token });
     }
-    for (const list of this.byFirst.values()) list.sort((a, b) => b.text.length - a.text.length);
+    for (const lengths of matcher.lengths.values()) lengths.sort((a, b) => b - a);
+    return matcher;
+  }
+
+  private add(candidate: Candidate): void {
+    const { text } = candidate;
+    if (text === "" || this.byText.has(text)) return;
+    this.byText.set(text, candidate);
+    const lengths = this.lengths.get(text.charCodeAt(0));
+    if (lengths === undefined) {
+      this.lengths.set(text.charCodeAt(0), [text.length]);
+      this.firsts.push(text[0]!);
+    } else if (!lengths.includes(text.length)) {
+      lengths.push(text.length);
+    }
   }
 
   get isEmpty(): boolean {
@@ -69,7 +108,11 @@ export class AddedTokenMatcher {
     let taken = from;
     let tried = 0;
     for (let at = nextPlace(from); at < to; at = nextPlace(at)) {
-      if (++tried % PLACES_PER_STEP === 0) yield undefined;
+      tried += this.lengths.get(text.charCodeAt(at))!.length;
+      if (tried >= TRIALS_PER_STEP) {
+        tried = 0;
+        yield undefined;
+      }
       const candidate = this.candidateAt(text, at, to);
       if (candidate === undefined) {
         at++;
@@ -86,10 +129,10 @@ export class AddedTokenMatcher {
 
   /** A function that finds the first place from a unit on where a token could begin; asked for ascending units. */
   private places(text: string, to: number): (at: number) => number {
-    const { firsts, byFirst } = this;
+    const { firsts, lengths } = this;
     if (firsts.length > 4 || to < text.length) {
       return (at) => {
-        while (at < to && !byFirst.has(text.charCodeAt(at))) at++;
+        while (at < to && !lengths.has(text.charCodeAt(at))) at++;
         return at;
       };
     }
@@ -106,8 +149,9 @@ export class AddedTokenMatcher {
   }
 
   private candidateAt(text: string, at: number, to: number): Candidate | undefined {
-    for (const candidate of this.byFirst.get(text.charCodeAt(at))!) {
-      if (at + candidate.text.length <= to && text.startsWith(candidate.text, at)) return candidate;
+    for (const length of this.lengths.get(text.charCodeAt(at))!) {
+      const candidate = at + length <= to ? this.byText.get(text.slice(at, at + length)) : undefined;
+      if (candidate !== undefined) return candidate;
     }
     return undefined;
   }

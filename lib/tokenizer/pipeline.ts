@@ -37,33 +37,42 @@ const SPACE = 0x20;
 const LARGEST_SPARE = 1 << 16;
 
 export class Pipeline {
-  private readonly raw: AddedTokenMatcher;
-  private readonly normalized: AddedTokenMatcher;
   /** Whether text can be worked on as it comes: no stage has to see all of it. */
   private readonly streams: boolean;
-  /** Whether at least the normalizer can take it as it comes. */
-  private readonly streamsNormalizer: boolean;
   /** Buffers of texts done, to be used again: a text in work has its own. */
   private readonly spare: AlignedText[] = [];
 
-  /** `chunk`: units of source taken into work at once. Results do not depend on it. */
-  constructor(
+  private constructor(
     private readonly parts: PipelineParts,
-    private readonly chunk = 8192,
+    private readonly raw: AddedTokenMatcher,
+    private readonly normalized: AddedTokenMatcher,
+    /** Whether at least the normalizer can take text as it comes. */
+    private readonly streamsNormalizer: boolean,
+    private readonly chunk: number,
   ) {
-    const { addedTokens, normalizer } = parts;
-    // Without a normalizer both kinds match the same text, but in two passes: the raw kind goes first.
-    this.raw = new AddedTokenMatcher(
-      addedTokens.filter((t) => !t.normalized).map((token) => ({ token, text: token.content })),
-    );
-    const inNormalized = addedTokens.filter((t) => t.normalized);
-    this.normalized = new AddedTokenMatcher(
-      inNormalized.map((token) => ({ token, text: normalizedContent(token, normalizer) })),
-    );
-    this.streamsNormalizer = parts.streamingNormalizer !== undefined && inNormalized.every(isWithoutSpaces);
+    const { normalizer, scanner, streamingNormalizer } = parts;
     this.streams =
-      parts.scanner !== undefined &&
-      (normalizer === undefined || (parts.streamingNormalizer !== undefined && this.normalized.isEmpty));
+      scanner !== undefined &&
+      (normalizer === undefined || (streamingNormalizer !== undefined && normalized.isEmpty));
+  }
+
+  /** `chunk`: units of source taken into work at once. Results do not depend on it. */
+  static *build(parts: PipelineParts, chunk = 8192): Steps<Pipeline> {
+    const { addedTokens, normalizer, streamingNormalizer } = parts;
+    // Without a normalizer both kinds match the same text, but in two passes: the raw kind goes first.
+    const raw = yield* AddedTokenMatcher.build(
+      addedTokens.filter((token) => !token.normalized),
+      (token) => token.content,
+    );
+    let streamsNormalizer = streamingNormalizer !== undefined;
+    const normalized = yield* AddedTokenMatcher.build(
+      addedTokens.filter((token) => token.normalized),
+      (token) => {
+        streamsNormalizer &&= isWithoutSpaces(token);
+        return normalizedContent(token, normalizer);
+      },
+    );
+    return new Pipeline(parts, raw, normalized, streamsNormalizer, chunk);
   }
 
   /** Appends the tokens of a text. */

@@ -11,7 +11,7 @@ import {
   string,
   type Check,
 } from "../options.js";
-import type { AddedToken } from "./added-tokens.js";
+import { AddedTokenIndex } from "./added-tokens.js";
 import { ByteLevelDecoder, cleanUp } from "./decoders.js";
 import { Encoding } from "./encoding.js";
 import { Layout, spacesOf, type TokenNames, type TokenSpaces } from "./layout.js";
@@ -115,31 +115,30 @@ export class Tokenizer {
   readonly modelMaxLength: number | undefined;
   readonly #parts: TokenizerParts;
   readonly #pipeline: Pipeline;
-  readonly #addedById = new Map<number, AddedToken>();
-  readonly #addedByContent = new Map<string, AddedToken>();
+  readonly #added: AddedTokenIndex;
   readonly #names: TokenNames;
   readonly #spaces = new Map<number, TokenSpaces>();
   /** Sinks of texts done, to be used again: a text in work has its own. */
   readonly #spareSinks: TokenSink[] = [];
 
-  private constructor(parts: TokenizerParts) {
+  private constructor(parts: TokenizerParts, pipeline: Pipeline, added: AddedTokenIndex) {
     this.#parts = parts;
-    this.#pipeline = new Pipeline(parts.pipeline);
-    const { vocabulary } = parts.pipeline.model;
-    let size = vocabulary.size;
-    for (const token of parts.addedTokens) {
-      this.#addedById.set(token.id, token);
-      this.#addedByContent.set(token.content, token);
-      if (vocabulary.tokenOf(token.id) === undefined) size++;
-    }
-    this.vocabSize = size;
+    this.#pipeline = pipeline;
+    this.#added = added;
+    this.vocabSize = parts.pipeline.model.vocabulary.size + added.outside;
     this.modelMaxLength = parts.config.modelMaxLength;
     this.#names = {
       idToToken: (id) => this.idToToken(id),
-      addedToken: (id) => this.#addedById.get(id),
+      addedToken: (id) => added.byId.get(id),
       spaces: (id) => this.#spacesOf(id),
     };
     this.specialIds = this.#findSpecialIds();
+  }
+
+  static *#build(parts: TokenizerParts): Steps<Tokenizer> {
+    const pipeline = yield* Pipeline.build(parts.pipeline);
+    const added = yield* AddedTokenIndex.build(parts.addedTokens, parts.pipeline.model.vocabulary);
+    return new Tokenizer(parts, pipeline, added);
   }
 
   /**
@@ -154,7 +153,7 @@ export class Tokenizer {
   static async load(pathOrName: string, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
     nonEmptyString(pathOrName, "pathOrName");
     const { signal } = checkOptions(options, "Tokenizer.load", LOAD_CHECKS);
-    return new Tokenizer(await loadFromAnywhere(pathOrName, signal));
+    return runInSlices(Tokenizer.#build(await loadFromAnywhere(pathOrName, signal)), signal);
   }
 
   /** Builds a tokenizer from the contents of a tokenizer.json. Errors as for `load`. */
@@ -162,7 +161,7 @@ export class Tokenizer {
     if (typeof json !== "string" && !(json instanceof Uint8Array))
       throw expected("a string or bytes", "json", json);
     const { signal } = checkOptions(options, "Tokenizer.fromJson", LOAD_CHECKS);
-    return new Tokenizer(await runInSlices(loadText(json), signal));
+    return runInSlices(Tokenizer.#build(await runInSlices(loadText(json), signal)), signal);
   }
 
   /**
@@ -172,7 +171,7 @@ export class Tokenizer {
    */
   static async fromGguf(metadata: GgufMetadata, options?: { signal?: AbortSignal }): Promise<Tokenizer> {
     const { signal } = checkOptions(options, "Tokenizer.fromGguf", LOAD_CHECKS);
-    return new Tokenizer(await runInSlices(loadGguf(metadata), signal));
+    return runInSlices(Tokenizer.#build(await runInSlices(loadGguf(metadata), signal)), signal);
   }
 
   /**
@@ -211,7 +210,7 @@ export class Tokenizer {
     const tokens: string[] = [];
     for (const id of checkedIds) {
       const token = this.idToToken(id);
-      const skipped = checked.skipSpecialTokens === true && this.#addedById.get(id)?.special === true;
+      const skipped = checked.skipSpecialTokens === true && this.#added.byId.get(id)?.special === true;
       if (token !== undefined && !skipped) tokens.push(token);
     }
     const text = this.#parts.decoder.decode(tokens).join("");
@@ -224,7 +223,7 @@ export class Tokenizer {
     const source = {
       joinsBytes: this.#parts.decoder instanceof ByteLevelDecoder,
       idToToken: (id: number) => this.idToToken(id),
-      isSpecial: (id: number) => this.#addedById.get(id)?.special === true,
+      isSpecial: (id: number) => this.#added.byId.get(id)?.special === true,
       decode: (ids: readonly number[]) => this.decode(ids, { cleanUpSpaces: false }),
     };
     return new TokenStream(source, skipSpecialTokens);
@@ -233,7 +232,7 @@ export class Tokenizer {
   /** The id of a token as the vocabulary writes it, or undefined. */
   tokenToId(token: string): number | undefined {
     string(token, "token");
-    const added = this.#addedByContent.get(token);
+    const added = this.#added.byContent.get(token);
     if (added !== undefined) return added.id;
     const id = this.#parts.pipeline.model.vocabulary.idOf(token);
     return id < 0 ? undefined : id;
@@ -241,7 +240,7 @@ export class Tokenizer {
 
   /** The token of an id as the vocabulary writes it, or undefined. */
   idToToken(id: number): string | undefined {
-    return this.#addedById.get(id)?.content ?? this.#parts.pipeline.model.vocabulary.tokenOf(id);
+    return this.#added.byId.get(id)?.content ?? this.#parts.pipeline.model.vocabulary.tokenOf(id);
   }
 
   /** Special tokens a text or pair gets. */
@@ -340,7 +339,7 @@ export class Tokenizer {
     const idOf = (role: SpecialRole): number | undefined => {
       if (named[role] !== undefined) return this.tokenToId(named[role]);
       const content = candidates[role].find(
-        (token) => token !== undefined && this.#addedByContent.has(token),
+        (token) => token !== undefined && this.#added.byContent.has(token),
       );
       return content === undefined ? undefined : this.tokenToId(content);
     };

@@ -7,9 +7,11 @@ import { LongText, StringArray } from "../../lib/gguf/metadata.js";
 import { readGguf } from "../../lib/gguf/reader.js";
 import { Tokenizer } from "../../lib/tokenizer/index.js";
 import { loadGguf, type GgufMetadata } from "../../lib/tokenizer/load-gguf.js";
+import { loadTokenizerJson } from "../../lib/tokenizer/load-json.js";
 import { Pipeline } from "../../lib/tokenizer/pipeline.js";
 import { runNow } from "../../lib/tokenizer/time-slices.js";
 import { TOKEN_ID, TokenSink } from "../../lib/tokenizer/token-sink.js";
+import { NO_CONFIG } from "../../lib/tokenizer/tokenizer-parts.js";
 import { encodeUtf8InSteps } from "../../lib/tokenizer/utf8-slices.js";
 import { buildGguf, type GgufSpec } from "../support/gguf-bytes.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -130,7 +132,7 @@ describe.each([
     expectSame(await Tokenizer.fromGguf(new Map(arrays as [string, unknown][])));
     const sink = new TokenSink();
     for (const metadata of [original, lists]) {
-      const pipeline = new Pipeline(runNow(loadGguf(metadata)).pipeline);
+      const pipeline = runNow(Pipeline.build(runNow(loadGguf(metadata)).pipeline));
       for (const text of texts) {
         sink.reset();
         runNow(pipeline.encode(text, sink));
@@ -191,6 +193,52 @@ describe.each([
       await expect(loading).rejects.toThrow(AbortError);
       await expect(loading).rejects.toMatchObject({ code: "ABORTED", cause: "enough" });
     }
+  });
+});
+
+describe("thousands of added tokens that begin alike", () => {
+  const COUNT = 3000;
+  const random = randomNumbers(10);
+  const letters = (count: number) =>
+    Array.from({ length: count }, () => "abc"[Math.floor(random() * 3)]).join("");
+  const definition = JSON.parse(fixture("bert.json"));
+  const contents = new Set<string>();
+  while (contents.size < COUNT) contents.add(`[${letters(2 + Math.floor(random() * 12))}`);
+  for (const content of contents) {
+    definition.added_tokens.push({
+      id: 30_522 + definition.added_tokens.length - 5,
+      content,
+      special: false,
+      single_word: random() < 0.2,
+      lstrip: random() < 0.2,
+      rstrip: random() < 0.2,
+      normalized: random() < 0.5,
+    });
+  }
+
+  it("are found as the reference finds them", async () => {
+    const texts = Array.from({ length: 300 }, () =>
+      Array.from({ length: 20 }, () => (random() < 0.5 ? `[${letters(8)}` : letters(3))).join(
+        random() < 0.5 ? " " : "",
+      ),
+    );
+    const [tokenizer, reference] = await bothFrom(definition);
+    await compareTexts(tokenizer, reference, texts);
+  });
+
+  it("are taken in and looked for in short steps", async () => {
+    const parts = runNow(loadTokenizerJson(Buffer.from(JSON.stringify(definition)), NO_CONFIG));
+    const building = Pipeline.build(parts.pipeline);
+    let built = 0;
+    let step = building.next();
+    for (; !step.done; step = building.next()) built++;
+    expect(built).toBeGreaterThan(COUNT / 100);
+
+    // Places that begin like all of the tokens and are none.
+    let steps = 0;
+    for (const encoding = step.value.encode("[".repeat(100_000), new TokenSink()); !encoding.next().done;)
+      steps++;
+    expect(steps).toBeGreaterThan(100);
   });
 });
 
