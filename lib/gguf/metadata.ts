@@ -53,8 +53,8 @@ export class StringArray implements Iterable<string> {
 }
 
 /**
- * A long text, kept as the bytes of the file: decoding megabytes at once would hold up the event loop, and who reads
- * them as JSON would encode them again.
+ * A text longer than any name, kept as the bytes of the file: decoding megabytes at once would hold up the event
+ * loop, and who reads them as JSON would encode them again.
  */
 export class LongText {
   /** UTF-8 as the file has it. */
@@ -94,6 +94,9 @@ export interface MetadataEntry {
   value: MetadataValue;
 }
 
+/** Parsing this much takes tens of milliseconds; a configuration has some kilobytes, with many labels a megabyte. */
+const MAX_JSON_BYTES = 4 * 1024 * 1024;
+
 /** Typed reading of one file's metadata; every failure is a {@link ModelFileError} naming the key. */
 export class MetadataReader {
   readonly #path: string;
@@ -132,7 +135,6 @@ export class MetadataReader {
 
   string(key: string): string {
     const value = this.#required(key, "a string");
-    if (value instanceof LongText) return value.toString();
     if (typeof value !== "string") throw this.error(key, "a string", value);
     return value;
   }
@@ -156,7 +158,11 @@ export class MetadataReader {
 
   /** The object that the string at `key` holds as JSON. */
   optionalJsonObject(key: string): Record<string, unknown> | undefined {
-    const text = this.optionalString(key);
+    const value = this.#metadata.get(key);
+    if (value instanceof LongText && value.bytes.length > MAX_JSON_BYTES) {
+      throw this.error(key, `JSON of at most ${MAX_JSON_BYTES} bytes`, value);
+    }
+    const text = value instanceof LongText ? value.toString() : this.optionalString(key);
     if (text === undefined) return undefined;
     let parsed: unknown;
     try {

@@ -47,15 +47,14 @@ const ROBERTA_PRE = new Set(["roberta-bpe", "jina-v1-en", "jina-v2-code"]);
 
 function bad(what: string, key: string, value: unknown): TokenizerError {
   const shown = typeof value === "object" ? "an object" : String(value).slice(0, 60);
-  return new TokenizerError(`Expected ${what} for ${key} but received ${shown} of type ${typeof value}`, {
-    field: key,
-  });
+  const received =
+    value instanceof LongText ? `a text of ${value.bytes.length} bytes` : `${shown} of type ${typeof value}`;
+  return new TokenizerError(`Expected ${what} for ${key} but received ${received}`, { field: key });
 }
 
 function text(metadata: GgufMetadata, key: string): string | undefined {
   const value = metadata.get(key);
   if (value === undefined || typeof value === "string") return value;
-  if (value instanceof LongText) return value.toString();
   throw bad("a string", key, value);
 }
 

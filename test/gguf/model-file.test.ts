@@ -267,6 +267,23 @@ describe("keys of the wrong type or value are named", () => {
     });
   });
 
+  test("texts longer than they can be in a file that means well", async () => {
+    const long = (bytes: number) => `{"hidden_act":"gelu","note":"${"n".repeat(bytes)}"}`;
+    const bare = withKey(tinyBert(), "bert.hidden_activation", undefined);
+    const model = await open(withKey(bare, "huggingface.config.json", text(long(300_000))));
+    expect(model.config).toMatchObject({ hidden_act: "gelu" });
+    for (const [key, bytes] of [
+      ["general.name", 300_000],
+      ["general.architecture", 300_000],
+      ["tokenizer.ggml.tokens", 300_000],
+      ["huggingface.config.json", 2 ** 22],
+    ] as const) {
+      const opening = open(withKey(tinyBert(), key, text(long(bytes))));
+      await expect(opening).rejects.toMatchObject({ name: "ModelFileError", details: { field: key } });
+      await expect(opening).rejects.toThrow(/found a text of \d+ bytes/);
+    }
+  });
+
   test("block_count above the blocks in the file names the first missing tensor", async () => {
     const opening = open(withKey(tinyBert(), "bert.block_count", u32(2 ** 20)));
     await expect(opening).rejects.toMatchObject({ details: { field: expect.stringContaining("blk.1.") } });

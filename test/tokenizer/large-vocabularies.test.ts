@@ -252,6 +252,15 @@ it("refuses a file's JSON that is not UTF-8", async () => {
   await expect(loading).rejects.toThrow(/UTF-8/);
 });
 
+it("refuses a name as long as a text", async () => {
+  const metadata = await readBack("long.gguf", [
+    ["tokenizer.ggml.model", { type: "string", value: "bert".repeat(100_000) }],
+  ]);
+  const loading = Tokenizer.fromGguf(metadata);
+  await expect(loading).rejects.toThrow(TokenizerError);
+  await expect(loading).rejects.toThrow("tokenizer.ggml.model but received a text of 400000 bytes");
+});
+
 it("takes the special tokens around a text by their ids, not by their names", async () => {
   const definition = JSON.parse(fixture("gpt2.json")) as TokenizerJson;
   const keys = await readBack("ids.gguf", [
