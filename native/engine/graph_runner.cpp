@@ -1,6 +1,7 @@
 #include "engine/graph_runner.h"
 
 #include "engine/error.h"
+#include "graph/fused.h"
 
 namespace ggml_transformers {
 
@@ -9,6 +10,7 @@ GraphRunner::GraphRunner(Device& device, Profile* profile) : device_(device), pr
 void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should_abort) {
     if (!builder.reusable() || !builder.allocator_) allocate(builder);
     builder.take_inputs();
+    if (builder.fused() != nullptr) builder.fused()->begin();
     if (builder.reusable()) {
         walk(builder, should_abort);
     } else if (profile_ == nullptr) {

@@ -12,6 +12,7 @@
 #include "engine/graph_builder.h"
 #include "engine/ragged_batch.h"
 #include "graph/blocks.h"
+#include "graph/row_store.h"
 #include "kernels/kernels.h"
 
 namespace ggml_transformers {
@@ -20,6 +21,9 @@ class FusedCpu {
  public:
     // `profile` is null unless operations are to be measured.
     FusedCpu(int threads, Profile* profile);
+
+    // Before each run of a graph.
+    void begin();
 
     const char* isa() const { return kernels_.isa; }
 
@@ -58,7 +62,12 @@ class FusedCpu {
         AlignedBuffer memory;
         PackedWeights weights;
     };
-    struct Product;  // one layer's part of a linear operation
+    // One layer's part of a linear operation.
+    struct Product {
+        const ggml_tensor* weight = nullptr;
+        Epilogue epilogue;
+    };
+    static constexpr size_t most_products = 3;
 
     const Packed& packed(const ggml_tensor* weight);
     // Row `index` as floats, perhaps in `scratch`.
@@ -69,17 +78,25 @@ class FusedCpu {
                                   const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
                         const ggml_tensor* residual, ggml_tensor* out);
-    // `same_rows`: the previous product has left the activations in the form this one wants.
-    void multiply(const Product& product, bool same_rows);
-    void multiply_by_dots(const Product& product, bool same_rows);
-    // The rows of x in that form; `ready`: already there.
-    Rows rows_of(const ggml_tensor* x, RowForm form, bool ready);
-    Rows byte_rows(const ggml_tensor* x, bool ready);
-    Rows word_rows(const ggml_tensor* x, bool ready);
-    // Calls work(t) for every row, split over the threads.
-    template <class Work>
-    void for_each_row(const ggml_tensor* x, Work work);
-    const uint8_t* converted_rows(const ggml_tensor* x, ggml_type type, bool ready);
+    // Products of x with packed weights, all at once.
+    void multiply(const ggml_tensor* x, const Product* products, size_t count);
+    void multiply_by_dots(const ggml_tensor* x, const Product& product);
+    // The rows of x in that form, made here unless an operation has left them.
+    Rows rows_of(const ggml_tensor* x, RowForm form);
+    // Where an operation leaves its result in the whole numbers that are wanted of it, if they are.
+    struct Wanted {
+        ByteRow bytes;
+        WordRow words;
+        bool floats = true;
+        bool rows() const { return bytes.q != nullptr || words.q != nullptr; }
+    };
+    // `reads`: what the operation reads, if that may lie in a store.
+    Wanted wanted_of(const ggml_tensor* out, const ggml_tensor* reads);
+    RowStore& next_store(const ggml_tensor* reads);
+    void quantize_row(const float* x, int64_t row, int64_t k, const Wanted& to) const;
+    // One head's attention of some rows; its result goes where `part` says. `scratch`: head_scratch() floats.
+    void attend(AttentionTask task, const RowPart& part, const Wanted& to, float* scratch) const;
+    const uint8_t* converted_rows(const ggml_tensor* x, ggml_type type);
     void reserve_thread_scratch(int64_t values);
     float* thread_scratch(int thread);
 
@@ -88,7 +105,10 @@ class FusedCpu {
     Profile* profile_;
     std::unordered_map<const void*, Packed> packed_;  // by the weight's address
     uint64_t packed_bytes_ = 0;
-    AlignedBuffer rows_;                         // activations in the form the product wants
+    // An operation may read its activations from one and leave its result in the other.
+    RowStore stores_[2];
+    size_t last_store_ = 0;
+    AlignedBuffer converted_;                    // activations for GGML's dot products
     std::vector<AlignedBuffer> thread_scratch_;  // [threads]
 };
 

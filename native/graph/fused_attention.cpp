@@ -1,5 +1,6 @@
 // Attention over ragged batches and over caches.
 #include <algorithm>
+#include <utility>
 
 #include "graph/fused.h"
 #include "graph/fused_rows.h"
@@ -28,10 +29,52 @@ void pack_keys(const float* k, int64_t stride, int64_t length, int64_t head, flo
     for (int64_t t = 0; t < length; ++t) pack_key(k + t * stride, head, packed + key_offset(t, head));
 }
 
+// Floats for the result of one head before it is rounded, [rows, D], and after.
+int64_t head_scratch(int64_t rows, int64_t head) {
+    const int64_t values = rows * head;
+    return values + values / 2 + 4 * (values / quant_block) + 7 * 16;
+}
+
+template <class T>
+T* take(float*& memory, int64_t count) {
+    T* part = reinterpret_cast<T*>(memory);
+    memory += ceil_div(count * static_cast<int64_t>(sizeof(T)), 64) * 16;
+    return part;
+}
+
+// Whether rounding can go on head by head.
+bool whole_blocks(int64_t head) { return head % quant_block == 0; }
+
 }  // namespace
+
+void FusedCpu::attend(AttentionTask task, const RowPart& part, const Wanted& to, float* scratch) const {
+    if (!to.rows()) {
+        kernels_.attention(task);
+        return;
+    }
+    const int64_t values = task.rows * task.head, blocks = values / quant_block;
+    float* const out = task.out;
+    task.out = take<float>(scratch, values);
+    const int64_t stride = std::exchange(task.out_stride, task.head);
+    kernels_.attention(task);
+    for (int64_t r = 0; to.floats && r < task.rows; ++r)
+        std::copy_n(task.out + r * task.head, task.head, out + r * stride);
+    if (to.words.q != nullptr) {
+        auto* scales = take<float>(scratch, blocks);
+        const WordRow rounded = {take<int16_t>(scratch, values), scales};
+        kernels_.quantize_row_words(task.out, values, rounded);
+        copy_rows(rounded, part, to.words);
+        return;
+    }
+    auto* beside = take<ByteBlock>(scratch, blocks);
+    const ByteRow rounded = {take<int8_t>(scratch, values), beside};
+    kernels_.quantize_row(task.out, values, rounded);
+    copy_rows(rounded, part, to.bytes);
+}
 
 ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* qkv,
                                  int64_t heads, float scale) {
+    want_floats(qkv);
     const int64_t hidden = qkv->ne[0] / 3;
     const auto cost = [&batch, hidden](const ggml_tensor*) {
         Arithmetic sum;
@@ -49,8 +92,9 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const ggml_tensor* qk
                                  ggml_tensor* out) {
     const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
     const int64_t padded = ceil_div(batch.longest(), key_group) * key_group;
-    const int64_t keys_size = padded * head;
-    reserve_thread_scratch(keys_size + attention_scratch(padded));
+    const int64_t keys_size = padded * head, scores_size = attention_scratch(padded);
+    reserve_thread_scratch(keys_size + scores_size + head_scratch(batch.longest(), head));
+    const Wanted wanted = whole_blocks(head) ? wanted_of(out, nullptr) : Wanted{};
     const int64_t count = batch.sequences() * heads;
     // Short sequences' heads are little work: several make a piece.
     const int64_t piece = std::max<int64_t>(1, 65'536 / (padded * padded * head));
@@ -74,7 +118,9 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const ggml_tensor* qk
             a.out = static_cast<float*>(out->data) + first * hidden + column;
             a.out_stride = hidden;
             a.scratch = keys + keys_size;
-            kernels_.attention(a);
+            const RowPart part = {first, length, column / quant_block, head / quant_block,
+                                  hidden / quant_block};
+            attend(a, part, wanted, a.scratch + scores_size);
         }
     });
 }
@@ -95,6 +141,7 @@ void append_to_cache(const CachedSequence& s, const float* k, const float* v, in
 
 ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
                                         int64_t layer, ggml_tensor* qkv, int64_t heads, float scale) {
+    want_floats(qkv);
     const int64_t hidden = qkv->ne[0] / 3;
     const auto cost = [&sequences, hidden](const ggml_tensor*) {
         Arithmetic sum;
@@ -116,9 +163,14 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
                                         const ggml_tensor* qkv, int64_t heads, float scale,
                                         ggml_tensor* out) {
     const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
-    int64_t longest = 0;
-    for (const CachedSequence& s : sequences) longest = std::max(longest, s.past + s.count);
-    reserve_thread_scratch(attention_scratch(ceil_div(longest, key_group) * key_group));
+    int64_t longest = 0, most_rows = 0;
+    for (const CachedSequence& s : sequences) {
+        longest = std::max(longest, s.past + s.count);
+        most_rows = std::max(most_rows, s.count);
+    }
+    const int64_t scores_size = attention_scratch(ceil_div(longest, key_group) * key_group);
+    reserve_thread_scratch(scores_size + head_scratch(most_rows, head));
+    const Wanted wanted = whole_blocks(head) ? wanted_of(out, nullptr) : Wanted{};
     const auto count = static_cast<int64_t>(sequences.size()) * heads;
     pool_.parallel(count, [&](int64_t task, int thread) {
         const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
@@ -142,7 +194,9 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
         a.out = static_cast<float*>(out->data) + s.first_token * hidden + column;
         a.out_stride = hidden;
         a.scratch = thread_scratch(thread);
-        kernels_.attention(a);
+        const RowPart part = {s.first_token, s.count, column / quant_block, head / quant_block,
+                              hidden / quant_block};
+        attend(a, part, wanted, a.scratch + scores_size);
     });
 }
 

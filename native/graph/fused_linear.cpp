@@ -1,5 +1,6 @@
 // Matrix products, on weights packed for the kernels where these know the type, else by GGML's dot products.
 #include <algorithm>
+#include <array>
 
 #include "engine/mapped_file.h"
 #include "graph/fused.h"
@@ -7,13 +8,6 @@
 #include "kernels/pack.h"
 
 namespace ggml_transformers {
-
-namespace {
-
-// Parts of one buffer begin at multiples of the widest vector.
-size_t aligned(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-}  // namespace
 
 namespace {
 
@@ -55,12 +49,6 @@ const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
     return p;
 }
 
-struct FusedCpu::Product {
-    const ggml_tensor* weight;
-    const ggml_tensor* x;
-    Epilogue epilogue;
-};
-
 namespace {
 
 Arithmetic arithmetic(const std::vector<Linear>& layers, int64_t tokens) {
@@ -77,7 +65,12 @@ Arithmetic arithmetic(const std::vector<Linear>& layers, int64_t tokens) {
 ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& layers, ggml_tensor* x,
                               FusedActivation activation, ggml_tensor* residual) {
     int64_t outputs = 0;
-    for (const Linear& layer : layers) outputs += layer.weight->ne[1];
+    for (const Linear& layer : layers) {
+        outputs += layer.weight->ne[1];
+        const Packing* packing = packing_of(layer.weight);
+        want_rows(x, packing == nullptr ? RowForm::Floats : info(packing->format).rows);
+    }
+    want_floats(residual);
     return builder.custom(
         outputs, x->ne[1], {x, residual},
         [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, out); },
@@ -86,135 +79,130 @@ ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& 
 
 void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x,
                               FusedActivation activation, const ggml_tensor* residual, ggml_tensor* out) {
+    const bool alone = layers.size() == 1 && packing_of(layers.front().weight) != nullptr;
+    const Wanted wanted = alone ? wanted_of(out, x) : Wanted{};
+    std::array<Product, most_products> products;
+    size_t count = 0;
     int64_t first = 0;  // output of the layer at hand
     for (const Linear& layer : layers) {
-        Product product{layer.weight, x, {}};
+        Product product;
+        product.weight = layer.weight;
         Epilogue& e = product.epilogue;
         e.bias = floats(layer.bias);
         e.activation = activation;
-        e.out = static_cast<float*>(out->data) + first;
+        e.out = wanted.floats ? static_cast<float*>(out->data) + first : nullptr;
         e.out_stride = row_stride(out);
+        e.bytes = wanted.bytes;
+        e.words = wanted.words;
+        e.row_blocks = out->ne[0] / quant_block;
         if (residual != nullptr) {
             e.residual = floats(residual) + first;
             e.residual_stride = row_stride(residual);
         }
-        const bool same_rows = first > 0 && layer.weight->type == layers.front().weight->type;
-        multiply(product, same_rows);
         first += layer.weight->ne[1];
+        if (packing_of(layer.weight) == nullptr) {
+            multiply_by_dots(x, product);
+        } else {
+            products[count++] = product;
+        }
     }
+    multiply(x, products.data(), count);
 }
 
-template <class Work>
-void FusedCpu::for_each_row(const ggml_tensor* x, Work work) {
+Rows FusedCpu::rows_of(const ggml_tensor* x, RowForm form) {
+    if (form == RowForm::Floats) {
+        Rows rows;
+        rows.x = floats(x);
+        rows.x_stride = row_stride(x);
+        return rows;
+    }
+    for (const RowStore& store : stores_)
+        if (store.holds(x, form)) return store.rows();
     const Profile::Part part(profile_, "quantize");
-    const int64_t tokens = x->ne[1], piece = rows_per_piece(x->ne[0]);
+    RowStore& store = next_store(x);
+    Wanted to;
+    if (form == RowForm::Bytes) {
+        to.bytes = store.take_bytes(x);
+    } else {
+        to.words = store.take_words(x);
+    }
+    const int64_t k = x->ne[0], tokens = x->ne[1], piece = rows_per_piece(k);
     pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
-        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) work(t);
+        for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t)
+            quantize_row(floats(x) + t * row_stride(x), t, k, to);
     });
-}
-
-Rows FusedCpu::byte_rows(const ggml_tensor* x, bool ready) {
-    const int64_t k = x->ne[0], tokens = x->ne[1], blocks = k / quant_block;
-    const size_t q_bytes = aligned(static_cast<size_t>(tokens * k));
-    const size_t block_bytes = aligned(static_cast<size_t>(tokens * blocks) * sizeof(float));
-    uint8_t* memory = rows_.reserve(q_bytes + 4 * block_bytes);
-    uint8_t* per_block = memory + q_bytes;
-    const ByteRow all = {reinterpret_cast<int8_t*>(memory), reinterpret_cast<float*>(per_block),
-                         reinterpret_cast<int32_t*>(per_block + block_bytes),
-                         reinterpret_cast<int32_t*>(per_block + 2 * block_bytes),
-                         reinterpret_cast<float*>(per_block + 3 * block_bytes)};
-    Rows rows;
-    rows.bytes = all.q;
-    rows.scales = all.scales;
-    rows.sums = all.sums;
-    rows.first_sums = all.first_sums;
-    rows.scaled_sums = all.scaled_sums;
-    if (ready) return rows;
-    for_each_row(x, [&](int64_t t) {
-        const int64_t at = t * blocks;
-        kernels_.quantize_row(
-            floats(x) + t * row_stride(x), k,
-            {all.q + t * k, all.scales + at, all.sums + at, all.first_sums + at, all.scaled_sums + at});
-    });
-    return rows;
-}
-
-Rows FusedCpu::word_rows(const ggml_tensor* x, bool ready) {
-    const int64_t k = x->ne[0], tokens = x->ne[1], blocks = k / quant_block;
-    const size_t q_bytes = aligned(static_cast<size_t>(tokens * k) * sizeof(int16_t));
-    uint8_t* memory = rows_.reserve(q_bytes + static_cast<size_t>(tokens * blocks) * sizeof(float));
-    auto* words = reinterpret_cast<int16_t*>(memory);
-    auto* scales = reinterpret_cast<float*>(memory + q_bytes);
-    Rows rows;
-    rows.words = words;
-    rows.scales = scales;
-    if (ready) return rows;
-    for_each_row(x, [&](int64_t t) {
-        kernels_.quantize_row_words(floats(x) + t * row_stride(x), k, words + t * k, scales + t * blocks);
-    });
-    return rows;
-}
-
-Rows FusedCpu::rows_of(const ggml_tensor* x, RowForm form, bool ready) {
-    if (form == RowForm::Bytes) return byte_rows(x, ready);
-    if (form == RowForm::Words) return word_rows(x, ready);
-    Rows rows;
-    rows.x = floats(x);
-    rows.x_stride = row_stride(x);
-    return rows;
+    return store.rows();
 }
 
 namespace {
 
 // How a product of `tokens` rows and `panels` column panels is cut: pieces large enough to be worth taking,
-// small enough to keep every thread busy to the end.
+// small enough to keep every thread busy to the end. All rows' pieces of a panel come together, so that its
+// weights are read from memory once.
 struct Tiling {
     int64_t rows;    // per piece
     int64_t panels;  // per piece
     int64_t row_pieces;
     int64_t panel_pieces;
+    int64_t ahead;  // panels to a thread's next piece
+
+    int64_t pieces() const { return row_pieces * panel_pieces; }
 };
 
 Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
-    constexpr int64_t most_rows = 16 * row_tile;
+    constexpr int64_t most_rows = 128, row_step = 4;
     constexpr int64_t worth_taking = 400'000;  // multiply-adds
     Tiling t{};
-    t.rows = std::min(tokens, most_rows);
+    t.row_pieces = ceil_div(tokens, most_rows);
+    t.rows = ceil_div(ceil_div(tokens, t.row_pieces), row_step) * row_step;
     t.row_pieces = ceil_div(tokens, t.rows);
     const int64_t wanted = ceil_div(worth_taking, t.rows * panel_columns * k);
     const int64_t fair = std::max<int64_t>(1, panels / (4 * threads));
     t.panels = std::clamp<int64_t>(wanted, 1, fair);
     t.panel_pieces = ceil_div(panels, t.panels);
+    t.ahead = t.panels * ceil_div(threads, t.row_pieces);
     return t;
 }
 
 }  // namespace
 
-void FusedCpu::multiply(const Product& product, bool same_rows) {
-    if (packing_of(product.weight) == nullptr) {
-        multiply_by_dots(product, same_rows);
-        return;
+void FusedCpu::multiply(const ggml_tensor* x, const Product* products, size_t count) {
+    struct Work {
+        const PackedWeights* weights;
+        Gemm gemm;
+        Rows rows;
+        Tiling tiling;
+        int64_t first_piece;
+    };
+    std::array<Work, most_products> work{};
+    const int64_t tokens = x->ne[1];
+    int64_t pieces = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const PackedWeights& weights = packed(products[i].weight).weights;
+        const Tiling t = tile(tokens, weights.panels(), x->ne[0], pool_.threads());
+        work[i] = {&weights, kernels_.gemm[static_cast<int>(weights.format)],
+                   rows_of(x, info(weights.format).rows), t, pieces};
+        pieces += t.pieces();
     }
-    const PackedWeights& weights = packed(product.weight).weights;
-    const ggml_tensor* x = product.x;
-    const int64_t tokens = x->ne[1], panels = weights.panels();
-    const Rows rows = rows_of(x, info(weights.format).rows, same_rows);
-    const Gemm gemm = kernels_.gemm[static_cast<int>(weights.format)];
-    const Tiling t = tile(tokens, panels, x->ne[0], pool_.threads());
-    pool_.parallel(t.row_pieces * t.panel_pieces, [&](int64_t i, int) {
-        const int64_t row = i / t.panel_pieces * t.rows, panel = i % t.panel_pieces * t.panels;
-        gemm(weights, rows, {row, std::min(tokens, row + t.rows), panel, std::min(panels, panel + t.panels)},
-             product.epilogue);
+    pool_.parallel(pieces, [&](int64_t piece, int) {
+        size_t i = count - 1;
+        while (piece < work[i].first_piece) --i;
+        const auto& [weights, gemm, rows, t, first_piece] = work[i];
+        const int64_t at = piece - first_piece;
+        const int64_t row = at % t.row_pieces * t.rows, panel = at / t.row_pieces * t.panels;
+        gemm(*weights, rows,
+             {row, std::min(tokens, row + t.rows), panel, std::min(weights->panels(), panel + t.panels),
+              t.ahead},
+             products[i].epilogue);
     });
 }
 
 // Weight types without a packed kernel: GGML's own dot products on this pool.
 
-const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bool ready) {
+const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type) {
     const int64_t k = x->ne[0], tokens = x->ne[1];
     const size_t row_bytes = ggml_row_size(type, k);
-    uint8_t* memory = rows_.reserve(row_bytes * static_cast<size_t>(tokens));
-    if (ready) return memory;
+    uint8_t* memory = converted_.reserve(row_bytes * static_cast<size_t>(tokens));
     const Profile::Part part(profile_, "quantize");
     const ggml_from_float_t convert = ggml_get_type_traits_cpu(type)->from_float;
     const int64_t piece = rows_per_piece(k);
@@ -226,12 +214,11 @@ const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bo
     return memory;
 }
 
-void FusedCpu::multiply_by_dots(const Product& product, bool same_rows) {
+void FusedCpu::multiply_by_dots(const ggml_tensor* x, const Product& product) {
     const ggml_tensor* w = product.weight;
-    const ggml_tensor* x = product.x;
     const ggml_type_traits_cpu* traits = ggml_get_type_traits_cpu(w->type);
     const int64_t k = x->ne[0], tokens = x->ne[1], n = w->ne[1];
-    const uint8_t* rows = converted_rows(x, traits->vec_dot_type, same_rows);
+    const uint8_t* rows = converted_rows(x, traits->vec_dot_type);
     const size_t row_bytes = ggml_row_size(traits->vec_dot_type, k);
     const auto* columns = static_cast<const uint8_t*>(w->data);
     const Epilogue& e = product.epilogue;

@@ -52,14 +52,12 @@ struct Bench {
 double int8_peak(ComputePool& pool, const Kernels& kernels) {
     constexpr int64_t blocks = q8_width / quant_block;
     constexpr size_t weights = blocks * sizeof(UnitQ8_0), values = rows * q8_width;
-    constexpr size_t per_block = rows * blocks * sizeof(float), out = rows * panel_columns * sizeof(float);
-    const Bench bench(pool.threads(), weights + values + 4 * per_block + out);
+    constexpr size_t per_block = rows * blocks * sizeof(ByteBlock),
+                     out = rows * panel_columns * sizeof(float);
+    const Bench bench(pool.threads(), weights + values + per_block + out);
     const auto row_of = [](uint8_t* memory, int64_t r) {
-        const auto part = [&](size_t i) { return memory + weights + values + i * per_block; };
-        return ByteRow{
-            reinterpret_cast<int8_t*>(memory + weights) + r * q8_width,
-            reinterpret_cast<float*>(part(0)) + r * blocks, reinterpret_cast<int32_t*>(part(1)) + r * blocks,
-            reinterpret_cast<int32_t*>(part(2)) + r * blocks, reinterpret_cast<float*>(part(3)) + r * blocks};
+        return ByteRow{reinterpret_cast<int8_t*>(memory + weights) + r * q8_width,
+                       reinterpret_cast<ByteBlock*>(memory + weights + values) + r * blocks};
     };
     float x[q8_width];
     for (int64_t i = 0; i < q8_width; ++i) x[i] = std::sin(static_cast<float>(i));
@@ -77,12 +75,9 @@ double int8_peak(ComputePool& pool, const Kernels& kernels) {
         const ByteRow first = row_of(memory, 0);
         Rows all;
         all.bytes = first.q;
-        all.scales = first.scales;
-        all.sums = first.sums;
-        all.first_sums = first.first_sums;
-        all.scaled_sums = first.scaled_sums;
+        all.blocks = first.blocks;
         Epilogue epilogue;
-        epilogue.out = reinterpret_cast<float*>(memory + weights + values + 4 * per_block);
+        epilogue.out = reinterpret_cast<float*>(memory + weights + values + per_block);
         epilogue.out_stride = panel_columns;
         kernels.gemm[static_cast<int>(Format::Q8_0)]({Format::Q8_0, q8_width, panel_columns, memory}, all,
                                                      {0, rows, 0, 1}, epilogue);

@@ -3,6 +3,7 @@
 
 #include "kernels/elementary.h"
 #include "kernels/kernels.h"
+#include "kernels/quantize_rows.h"
 
 namespace ggml_transformers {
 
@@ -17,15 +18,16 @@ inline V activate(V x) {
 }
 
 template <FusedActivation activation, class V>
-inline void finish_rows(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+inline void finish_rows(float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
                         const Epilogue& epilogue) {
+    const bool whole_numbers = epilogue.bytes.q || epilogue.words.q;
     for (int64_t r = 0; r < rows; ++r) {
         const int64_t out_at = (row + r) * epilogue.out_stride + column;
         const int64_t residual_at = (row + r) * epilogue.residual_stride + column;
         for (int64_t c = 0; c < columns; c += 16) {
             const int64_t count = columns - c;
             const bool whole = count >= 16;
-            const float* product = tile + r * panel_columns + c;
+            float* product = tile + r * panel_columns + c;
             V x = whole ? V::load(product) : V::load_first(product, count);
             if (epilogue.bias) {
                 const float* bias = epilogue.bias + column + c;
@@ -36,6 +38,8 @@ inline void finish_rows(const float* tile, int64_t rows, int64_t row, int64_t co
                 const float* residual = epilogue.residual + residual_at + c;
                 x = add(x, whole ? V::load(residual) : V::load_first(residual, count));
             }
+            if (whole_numbers) x.store(product);
+            if (!epilogue.out) continue;
             if (whole)
                 x.store(epilogue.out + out_at + c);
             else
@@ -44,11 +48,9 @@ inline void finish_rows(const float* tile, int64_t rows, int64_t row, int64_t co
     }
 }
 
-// Finishes and stores a tile [rows][32] of products, of which `columns` exist, for the output at (row,
-// column).
 template <class V>
-inline void finish_tile(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
-                        const Epilogue& epilogue) {
+inline void apply_epilogue(float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+                           const Epilogue& epilogue) {
     switch (epilogue.activation) {
         case FusedActivation::None:
             return finish_rows<FusedActivation::None, V>(tile, rows, row, column, columns, epilogue);
@@ -65,6 +67,18 @@ inline void finish_tile(const float* tile, int64_t rows, int64_t row, int64_t co
     }
 }
 
+// Finishes and stores a tile [rows][32] of products, of which `columns` exist, for the output at (row,
+// column). The tile is lost.
+template <class V>
+inline void finish_tile(float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+                        const Epilogue& epilogue) {
+    apply_epilogue<V>(tile, rows, row, column, columns, epilogue);
+    if (epilogue.bytes.q)
+        quantize_tile<V>(tile, rows, row, column / quant_block, epilogue.row_blocks, epilogue.bytes);
+    if (epilogue.words.q)
+        quantize_tile<V>(tile, rows, row, column / quant_block, epilogue.row_blocks, epilogue.words);
+}
+
 // The same for one row of any width, in place.
 template <class V>
 void finish_row(float* y, int64_t n, const float* bias, FusedActivation activation, const float* residual) {
@@ -73,7 +87,7 @@ void finish_row(float* y, int64_t n, const float* bias, FusedActivation activati
     epilogue.activation = activation;
     epilogue.residual = residual;
     epilogue.out = y;
-    finish_tile<V>(y, 1, 0, 0, n, epilogue);
+    apply_epilogue<V>(y, 1, 0, 0, n, epilogue);
 }
 
 }  // namespace ggml_transformers

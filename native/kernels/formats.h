@@ -10,7 +10,7 @@ namespace ggml_transformers {
 constexpr int64_t panel_columns = 32;  // output columns that a panel of packed weights holds
 
 // The form a format's activations come in (Rows).
-enum class RowForm : uint8_t { Bytes, Words, Floats };
+enum class RowForm : uint8_t { Floats, Bytes, Words };
 
 enum class Format : uint8_t { Q8_0, Q4_0, Q4_K, Q6_K, Q16, F32 };
 constexpr int format_count = 6;

@@ -24,11 +24,8 @@ constexpr bool biased = Unit::format == Format::Q8_0;
 struct RowBlock {
     const int8_t* values;
     int64_t k;
-    const float* scales;
-    const int32_t* sums;
-    const int32_t* first_sums;
-    const float* scaled_sums;
-    int64_t stride;  // of the latter four, between rows
+    const ByteBlock* beside;
+    int64_t stride;  // of the latter, between rows
 };
 
 // Adds the products with the block's positions 4 g to 4 g + 3, which the activations' 16 contain.
@@ -66,8 +63,7 @@ inline void add_part(const Unit& unit, int block, int64_t column, const RowBlock
     int32x4_t dot[rows][fours];
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
-        const int64_t i = r * at.stride;
-        const int32_t start = biased<Unit> ? 0 : Read::start(at.sums[i], at.first_sums[i], part);
+        const int32_t start = biased<Unit> ? 0 : Read::start(at.beside[r * at.stride], part);
         KERNEL_UNROLL
         for (int c = 0; c < fours; ++c) dot[r][c] = vdupq_n_s32(start);
     }
@@ -79,7 +75,7 @@ inline void add_part(const Unit& unit, int block, int64_t column, const RowBlock
         KERNEL_UNROLL
         for (int r = 0; r < rows; ++r)
             total[r][c] = vfmaq_f32(total[r][c], vcvtq_f32_s32(dot[r][c]),
-                                    vmulq_n_f32(scales, at.scales[r * at.stride]));
+                                    vmulq_n_f32(scales, at.beside[r * at.stride].scale));
     }
 }
 
@@ -91,7 +87,7 @@ inline void add_mins(const Unit& unit, int block, int64_t column, const RowBlock
         const float32x4_t mins = Columns<Unit>::mins(unit, block, column + c * 4);
         KERNEL_UNROLL
         for (int r = 0; r < rows; ++r)
-            total[r][c] = vfmaq_n_f32(total[r][c], mins, at.scaled_sums[r * at.stride]);
+            total[r][c] = vfmaq_n_f32(total[r][c], mins, at.beside[r * at.stride].scaled_sum);
     }
 }
 
@@ -109,10 +105,7 @@ inline void multiply_columns(const Unit* unit, int64_t column, int64_t blocks, R
             if constexpr (Columns<Unit>::parts == 2) add_part<1>(*unit, block, column, at, total);
             if constexpr (Columns<Unit>::has_mins) add_mins(*unit, block, column, at, total);
             at.values += quant_block;
-            ++at.scales;
-            ++at.sums;
-            ++at.first_sums;
-            ++at.scaled_sums;
+            ++at.beside;
         }
     }
     KERNEL_UNROLL
@@ -161,11 +154,10 @@ void gemm_bytes(const PackedWeights& weights, const Rows& rows, const Piece& pie
             memset(totals, 0, sizeof(totals));
             for (int64_t b = 0; b < blocks; b += blocks_together) {
                 const int64_t some = blocks - b < blocks_together ? blocks - b : blocks_together;
-                const int64_t i = row * blocks + b;
-                multiply[count](units + b * quant_block / Unit::k, some,
-                                {rows.bytes + row * k + b * quant_block, k, rows.scales + i, rows.sums + i,
-                                 rows.first_sums + i, rows.scaled_sums + i, blocks},
-                                totals);
+                multiply[count](
+                    units + b * quant_block / Unit::k, some,
+                    {rows.bytes + row * k + b * quant_block, k, rows.blocks + row * blocks + b, blocks},
+                    totals);
             }
             finish_products(totals, count, row, first, columns, epilogue);
         }

@@ -46,13 +46,12 @@ void interleave(const Rows& from, int64_t k, int64_t row, int64_t count, int64_t
                 vst1q_s8(pair.q[half * 2 + 1][0], vreinterpretq_s8_s64(vzip2q_s64(x, y)));
             }
             for (int64_t i = 0; i < 2; ++i) {
-                const int64_t at = rows[i] * stride + block + b;
-                pair.scales[i] = pair.scales[i + 2] = from.scales[at];
+                const ByteBlock& beside = from.blocks[rows[i] * stride + block + b];
+                pair.scales[i] = pair.scales[i + 2] = beside.scale;
                 for (int part = 0; part < Columns<Unit>::parts; ++part)
-                    pair.start[part][i] = pair.start[part][i + 2] =
-                        Columns<Unit>::start(from.sums[at], from.first_sums[at], part);
+                    pair.start[part][i] = pair.start[part][i + 2] = Columns<Unit>::start(beside, part);
                 if constexpr (Columns<Unit>::has_mins)
-                    pair.scaled_sums[i] = pair.scaled_sums[i + 2] = from.scaled_sums[at];
+                    pair.scaled_sums[i] = pair.scaled_sums[i + 2] = beside.scaled_sum;
             }
         }
     }

@@ -16,7 +16,7 @@ constexpr int64_t blocks_together = 16;
 
 // Finishes and stores a tile [rows][32] of products, of which `columns` exist, for the output at (row,
 // column).
-void finish_products(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+void finish_products(float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
                      const Epilogue& epilogue);
 
 namespace {
@@ -46,7 +46,7 @@ struct Columns<UnitQ8_0> {
     static constexpr int blocks = 1, parts = 1;
     static constexpr bool has_mins = false;
 
-    static inline int32_t start(int32_t sum, int32_t, int) { return sum; }
+    static inline int32_t start(const ByteBlock& row, int) { return row.sum; }
     template <int g>
     static inline uint8x16_t group(const UnitQ8_0& u, int, int64_t column) {
         return vld1q_u8(u.values[g][column]);
@@ -71,7 +71,7 @@ struct Columns<UnitQ4_0> {
     static constexpr int blocks = 1, parts = 1;
     static constexpr bool has_mins = false;
 
-    static inline int32_t start(int32_t sum, int32_t, int) { return sum >> 4; }
+    static inline int32_t start(const ByteBlock& row, int) { return row.sum >> 4; }
     template <int g>
     static inline uint8x16_t group(const UnitQ4_0& u, int, int64_t column) {
         return nibble_group<g>(u.values, column);
@@ -86,7 +86,7 @@ struct Columns<UnitQ4_K> {
     static constexpr int blocks = 8, parts = 1;
     static constexpr bool has_mins = true;
 
-    static inline int32_t start(int32_t, int32_t, int) { return 0; }
+    static inline int32_t start(const ByteBlock&, int) { return 0; }
     template <int g>
     static inline uint8x16_t group(const UnitQ4_K& u, int block, int64_t column) {
         return nibble_group<g>(u.blocks[block].values, column);
@@ -104,8 +104,8 @@ struct Columns<UnitQ6_K> {
     static constexpr int blocks = 8, parts = 2;
     static constexpr bool has_mins = false;
 
-    static inline int32_t start(int32_t sum, int32_t first_sum, int part) {
-        return (part == 0 ? first_sum : sum - first_sum) >> 2;
+    static inline int32_t start(const ByteBlock& row, int part) {
+        return (part == 0 ? row.first_sum : row.sum - row.first_sum) >> 2;
     }
     template <int g>
     static inline uint8x16_t group(const UnitQ6_K& u, int block, int64_t column) {

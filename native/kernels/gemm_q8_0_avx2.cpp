@@ -44,13 +44,13 @@ inline __m256i broadcast_pair(const int16_t* pair) {
 
 // Adds the exact dot products of a block, for 16 columns, to the totals [rows][32].
 template <int rows>
-inline void add_block(const __m256i (&dot)[rows][2], const uint16_t* halves, const float* scales,
+inline void add_block(const __m256i (&dot)[rows][2], const uint16_t* halves, const ByteBlock* beside,
                       int64_t stride, float* totals) {
     const __m256 left = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves)));
     const __m256 right = _mm256_cvtph_ps(_mm_load_si128(reinterpret_cast<const __m128i*>(halves) + 1));
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
-        const __m256 scale = _mm256_set1_ps(scales[r * stride]);
+        const __m256 scale = _mm256_set1_ps(beside[r * stride].scale);
         float* total = totals + r * panel_columns;
         _mm256_store_ps(total, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dot[r][0]), _mm256_mul_ps(left, scale),
                                                _mm256_load_ps(total)));
@@ -62,12 +62,12 @@ inline void add_block(const __m256i (&dot)[rows][2], const uint16_t* halves, con
 // Adds the products of `blocks` blocks, for 16 columns, to the totals [rows][32].
 template <int rows>
 void multiply_tile(const UnitQ8_0* unit, int64_t column, int64_t blocks, const WideBlock* q,
-                   const float* scales, const int32_t* sums, int64_t stride, float* totals) {
+                   const ByteBlock* beside, int64_t stride, float* totals) {
     const __m256i low_byte = _mm256_set1_epi16(0xff);
     for (int64_t b = 0; b < blocks; ++b, ++unit) {
         __m256i dot[rows][2];
         KERNEL_UNROLL
-        for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(sums[r * stride + b]);
+        for (int r = 0; r < rows; ++r) dot[r][0] = dot[r][1] = _mm256_set1_epi32(beside[r * stride + b].sum);
         KERNEL_UNROLL
         for (int s = 0; s < 8; ++s) {
             const __m256i* at = reinterpret_cast<const __m256i*>(unit->values[s][column]);
@@ -89,12 +89,12 @@ void multiply_tile(const UnitQ8_0* unit, int64_t column, int64_t blocks, const W
                 KERNEL_IN_ORDER(dot[r][0], dot[r][1]);
             }
         }
-        add_block<rows>(dot, unit->scales + column, scales + b, stride, totals + column);
+        add_block<rows>(dot, unit->scales + column, beside + b, stride, totals + column);
     }
 }
 
-using MultiplyTile = void (*)(const UnitQ8_0*, int64_t, int64_t, const WideBlock*, const float*,
-                              const int32_t*, int64_t, float*);
+using MultiplyTile = void (*)(const UnitQ8_0*, int64_t, int64_t, const WideBlock*, const ByteBlock*, int64_t,
+                              float*);
 constexpr MultiplyTile multiply_tiles[] = {nullptr, multiply_tile<1>, multiply_tile<2>, multiply_tile<3>,
                                            multiply_tile<4>};
 
@@ -118,10 +118,9 @@ void gemm_q8_0(const PackedWeights& weights, const Rows& rows, const Piece& piec
                 const int64_t some = blocks - b < blocks_together ? blocks - b : blocks_together;
                 for (int64_t r = 0; r < count; ++r)
                     widen(rows.bytes + (row + r) * k + b * quant_block, some, wide + r * blocks_together);
-                const float* scales = rows.scales + row * blocks + b;
-                const int32_t* sums = rows.sums + row * blocks + b;
-                multiply_tiles[count](units + b, 0, some, wide, scales, sums, blocks, totals);
-                multiply_tiles[count](units + b, 16, some, wide, scales, sums, blocks, totals);
+                const ByteBlock* beside = rows.blocks + row * blocks + b;
+                multiply_tiles[count](units + b, 0, some, wide, beside, blocks, totals);
+                multiply_tiles[count](units + b, 16, some, wide, beside, blocks, totals);
             }
             finish_tile<F32x16>(totals, count, row, column, columns, epilogue);
         }

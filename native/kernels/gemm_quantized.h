@@ -29,9 +29,7 @@ struct Reader<UnitQ8_0> {
     static constexpr int blocks = 1, parts = 1;
     static constexpr bool has_mins = false;
 
-    KERNEL_INLINE static inline int32_t start(const int32_t* sums, const int32_t*, int64_t at, int) {
-        return sums[at];
-    }
+    KERNEL_INLINE static inline int32_t start(const ByteBlock& row, int) { return row.sum; }
     template <class I, class F>
     KERNEL_INLINE static inline void each_group(const UnitQ8_0& u, int, int, int64_t column, F f) {
         KERNEL_UNROLL
@@ -61,9 +59,7 @@ struct Reader<UnitQ4_0> {
     static constexpr int blocks = 1, parts = 1;
     static constexpr bool has_mins = false;
 
-    KERNEL_INLINE static inline int32_t start(const int32_t* sums, const int32_t*, int64_t at, int) {
-        return sums[at] >> 4;
-    }
+    KERNEL_INLINE static inline int32_t start(const ByteBlock& row, int) { return row.sum >> 4; }
     template <class I, class F>
     KERNEL_INLINE static inline void each_group(const UnitQ4_0& u, int, int, int64_t column, F f) {
         each_nibble_group<I>(u.values, column, f);
@@ -79,7 +75,7 @@ struct Reader<UnitQ4_K> {
     static constexpr int blocks = 8, parts = 1;
     static constexpr bool has_mins = true;
 
-    KERNEL_INLINE static inline int32_t start(const int32_t*, const int32_t*, int64_t, int) { return 0; }
+    KERNEL_INLINE static inline int32_t start(const ByteBlock&, int) { return 0; }
     template <class I, class F>
     KERNEL_INLINE static inline void each_group(const UnitQ4_K& u, int block, int, int64_t column, F f) {
         each_nibble_group<I>(u.blocks[block].values, column, f);
@@ -99,9 +95,8 @@ struct Reader<UnitQ6_K> {
     static constexpr int blocks = 8, parts = 2;
     static constexpr bool has_mins = false;
 
-    KERNEL_INLINE static inline int32_t start(const int32_t* sums, const int32_t* first_sums, int64_t at,
-                                              int part) {
-        return (part == 0 ? first_sums[at] : sums[at] - first_sums[at]) >> 2;
+    KERNEL_INLINE static inline int32_t start(const ByteBlock& row, int part) {
+        return (part == 0 ? row.first_sum : row.sum - row.first_sum) >> 2;
     }
     template <class I, class F>
     KERNEL_INLINE static inline void each_group(const UnitQ6_K& u, int block, int part, int64_t column, F f) {
@@ -135,7 +130,7 @@ struct Reader<UnitQ16> {
     static constexpr int blocks = 1, parts = 1;
     static constexpr bool has_mins = false;
 
-    KERNEL_INLINE static inline int32_t start(const int32_t*, const int32_t*, int64_t, int) { return 0; }
+    KERNEL_INLINE static inline int32_t start(float, int) { return 0; }
     template <class I, class F>
     KERNEL_INLINE static inline void each_group(const UnitQ16& u, int, int, int64_t column, F f) {
         KERNEL_UNROLL
@@ -152,26 +147,29 @@ struct Reader<UnitQ16> {
 template <int rows>
 constexpr int chains = rows == 1 ? 2 : 1;
 
+// What stands beside each 32 values of a row: a ByteBlock, or a word's scale.
+template <class Unit>
+constexpr bool has_words = info(Unit::format).rows == RowForm::Words;
+KERNEL_INLINE inline float scale_of(const ByteBlock& beside) { return beside.scale; }
+KERNEL_INLINE inline float scale_of(float beside) { return beside; }
+
 // A block of the tile's rows. Plain pointers by value, which stay in registers.
+template <class Beside>
 struct RowBlock {
     const char* values;
     int64_t row_bytes;
-    const float* scales;
-    const int32_t* sums;
-    const int32_t* first_sums;
-    const float* scaled_sums;
-    int64_t stride;  // of the latter four, between rows
+    const Beside* beside;
+    int64_t stride;  // of the latter, between rows
 };
 
 // Adds one part of a block to the totals of a tile.
-template <class I, class Unit, int rows>
-KERNEL_INLINE inline void add_part(const Unit& unit, int block, int part, int64_t column, const RowBlock& at,
-                                   typename I::Floats (&total)[rows][2]) {
+template <class I, class Unit, int rows, class Beside>
+KERNEL_INLINE inline void add_part(const Unit& unit, int block, int part, int64_t column,
+                                   const RowBlock<Beside>& at, typename I::Floats (&total)[rows][2]) {
     using Ints = typename I::Ints;
     constexpr bool narrow = I::template narrow<Unit>;
-    const auto start = [&](int r) KERNEL_INLINE {
-        return Reader<Unit>::start(at.sums, at.first_sums, r * at.stride, part);
-    };
+    const auto start = [&](int r)
+                           KERNEL_INLINE { return Reader<Unit>::start(at.beside[r * at.stride], part); };
     Ints sum[rows][2][chains<rows>];
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
@@ -193,7 +191,7 @@ KERNEL_INLINE inline void add_part(const Unit& unit, int block, int part, int64_
     const auto right = Reader<Unit>::template scales<I>(unit, block, part, column + I::columns);
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
-        const auto scale = I::floats(at.scales[r * at.stride]);
+        const auto scale = I::floats(scale_of(at.beside[r * at.stride]));
         KERNEL_UNROLL
         for (int side = 0; side < 2; ++side) {
             Ints all = sum[r][side][0];
@@ -206,37 +204,47 @@ KERNEL_INLINE inline void add_part(const Unit& unit, int block, int part, int64_
 }
 
 template <class I, class Unit, int rows>
-KERNEL_INLINE inline void add_mins(const Unit& unit, int block, int64_t column, const RowBlock& at,
+KERNEL_INLINE inline void add_mins(const Unit& unit, int block, int64_t column, const RowBlock<ByteBlock>& at,
                                    typename I::Floats (&total)[rows][2]) {
     const auto left = Reader<Unit>::template mins<I>(unit, block, column);
     const auto right = Reader<Unit>::template mins<I>(unit, block, column + I::columns);
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) {
-        const auto sum = I::floats(at.scaled_sums[r * at.stride]);
+        const auto sum = I::floats(at.beside[r * at.stride].scaled_sum);
         total[r][0] = I::fma(left, sum, total[r][0]);
         total[r][1] = I::fma(right, sum, total[r][1]);
     }
 }
 
+// A few rows are done with a block before memory has brought the next: what is wanted 4 KB later is fetched
+// now (measured on Zen 4: a fifth more bytes per second than without, and than with twice or half the
+// distance).
+template <class Unit>
+KERNEL_INLINE inline void fetch_ahead(const Unit* unit, int block) {
+    constexpr int64_t bytes = static_cast<int64_t>(sizeof(Unit)) / Reader<Unit>::blocks;
+    const char* at = reinterpret_cast<const char*>(unit) + 4096 + block * bytes;
+    KERNEL_UNROLL
+    for (int64_t i = 0; i < bytes; i += 64) KERNEL_PREFETCH(at + i);
+}
+
 // The products of some rows, from their first block on, with two vectors of a panel's columns from `column`
 // on: [rows][32]. Were the column not constant, every load would need an address of its own.
-template <class I, class Unit, int rows, int64_t column>
-KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock& first, float* tile) {
-    constexpr int64_t value_bytes = info(Unit::format).rows == RowForm::Words ? 2 : 1;
-    RowBlock at = first;
+template <class I, class Unit, int rows, int64_t column, class Beside>
+KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock<Beside>& first, float* tile) {
+    RowBlock<Beside> at = first;
     typename I::Floats total[rows][2];
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = I::floats(0.0f);
     const int64_t blocks = at.stride;
     for (int64_t b = 0; b < blocks; b += Reader<Unit>::blocks, ++unit) {
         for (int block = 0; block < Reader<Unit>::blocks; ++block) {
+            if constexpr (rows <= 2 && column == 0) fetch_ahead(unit, block);
             KERNEL_UNROLL
             for (int part = 0; part < Reader<Unit>::parts; ++part)
-                add_part<I, Unit, rows>(*unit, block, part, column, at, total);
-            if constexpr (Reader<Unit>::has_mins) add_mins<I, Unit, rows>(*unit, block, column, at, total);
-            at.values += quant_block * value_bytes;
-            ++at.scales;
-            if constexpr (value_bytes == 1) ++at.sums, ++at.first_sums, ++at.scaled_sums;
+                add_part<I>(*unit, block, part, column, at, total);
+            if constexpr (Reader<Unit>::has_mins) add_mins<I>(*unit, block, column, at, total);
+            at.values += quant_block * (has_words<Unit> ? 2 : 1);
+            ++at.beside;
         }
     }
     KERNEL_UNROLL
@@ -246,45 +254,75 @@ KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock& fir
     }
 }
 
-template <class I, class Unit, int rows>
-void multiply_tile(const Unit* unit, int64_t blocks, const char* values, const float* scales,
-                   const int32_t* sums, const int32_t* first_sums, const float* scaled_sums, float* tile) {
-    constexpr int64_t value_bytes = info(Unit::format).rows == RowForm::Words ? 2 : 1;
-    const RowBlock first = {values, blocks * quant_block * value_bytes, scales, sums, first_sums, scaled_sums,
-                            blocks};
+template <class I, class Unit, int rows, class Beside>
+void multiply_tile(const Unit* unit, int64_t blocks, const char* values, const Beside* beside, float* tile) {
+    const RowBlock<Beside> first = {values, blocks * quant_block * (has_words<Unit> ? 2 : 1), beside, blocks};
     multiply_columns<I, Unit, rows, 0>(unit, first, tile);
     if constexpr (I::columns < 16) multiply_columns<I, Unit, rows, 16>(unit, first, tile);
+}
+
+// Fetches weights that will be wanted next, a little with each tile: a processor does not foresee them.
+struct Prefetch {
+    const char* at = nullptr;
+    int64_t bytes = 0;  // with each tile
+
+    KERNEL_INLINE void some() {
+        for (int64_t i = 0; i < bytes; i += 64) KERNEL_PREFETCH(at + i);
+        at += bytes;
+    }
+};
+
+// The weights of panel `index`, if there is one, over as many tiles as those rows make. A few tiles end too
+// soon for that.
+template <class Unit>
+KERNEL_INLINE inline Prefetch prefetch_panel(const PackedWeights& weights, int64_t index, int64_t rows) {
+    if (rows < 16 || index * panel_columns >= weights.n) return {};
+    const int64_t bytes = weights.k / Unit::k * static_cast<int64_t>(sizeof(Unit));
+    const int64_t lines = (bytes * 4 / rows + 63) / 64;
+    return {static_cast<const char*>(weights.data) + index * bytes, lines * 64};
+}
+
+template <class I, class V, class Unit, class Beside>
+void multiply_rows(const PackedWeights& weights, const char* values, int64_t row_bytes, const Beside* beside,
+                   const Piece& piece, const Epilogue& epilogue) {
+    using MultiplyTile = void (*)(const Unit*, int64_t, const char*, const Beside*, float*);
+    constexpr MultiplyTile multiply[] = {nullptr, multiply_tile<I, Unit, 1>, multiply_tile<I, Unit, 2>,
+                                         multiply_tile<I, Unit, 3>, multiply_tile<I, Unit, 4>};
+    constexpr int64_t together = 4;
+    const int64_t blocks = weights.k / quant_block;
+    constexpr int64_t finished_rows = 32;  // together, which costs less than tile by tile
+    alignas(64) float tile[finished_rows * panel_columns];
+    for (int64_t panel = piece.panel_begin; panel < piece.panel_end; ++panel) {
+        const Unit* units = weights.panel<Unit>(panel);
+        Prefetch prefetch;
+        if (piece.ahead > 0)
+            prefetch = prefetch_panel<Unit>(weights, panel + piece.ahead, piece.row_end - piece.row_begin);
+        const int64_t first = panel * panel_columns;
+        const int64_t columns = weights.n - first < panel_columns ? weights.n - first : panel_columns;
+        for (int64_t begin = piece.row_begin; begin < piece.row_end; begin += finished_rows) {
+            const int64_t end = piece.row_end - begin < finished_rows ? piece.row_end : begin + finished_rows;
+            // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
+            int64_t tiles = (end - begin + together - 1) / together;
+            for (int64_t row = begin, count; row < end; row += count, --tiles) {
+                count = (end - row + tiles - 1) / tiles;
+                prefetch.some();
+                multiply[count](units, blocks, values + row * row_bytes, beside + row * blocks,
+                                tile + (row - begin) * panel_columns);
+            }
+            finish_tile<V>(tile, end - begin, begin, first, columns, epilogue);
+        }
+    }
 }
 
 template <class I, class V, class Unit>
 void gemm_quantized(const PackedWeights& weights, const Rows& rows, const Piece& piece,
                     const Epilogue& epilogue) {
-    using MultiplyTile = void (*)(const Unit*, int64_t, const char*, const float*, const int32_t*,
-                                  const int32_t*, const float*, float*);
-    constexpr bool words = info(Unit::format).rows == RowForm::Words;
-    constexpr MultiplyTile multiply[] = {nullptr, multiply_tile<I, Unit, 1>, multiply_tile<I, Unit, 2>,
-                                         multiply_tile<I, Unit, 3>, multiply_tile<I, Unit, 4>};
-    constexpr int64_t together = 4;
-    const int64_t blocks = weights.k / quant_block;
-    const char* values =
-        words ? reinterpret_cast<const char*>(rows.words) : reinterpret_cast<const char*>(rows.bytes);
-    const int64_t row_bytes = weights.k * (words ? 2 : 1);
-    alignas(64) float tile[together * panel_columns];
-    for (int64_t panel = piece.panel_begin; panel < piece.panel_end; ++panel) {
-        const Unit* units = weights.panel<Unit>(panel);
-        const int64_t first = panel * panel_columns;
-        const int64_t columns = weights.n - first < panel_columns ? weights.n - first : panel_columns;
-        // Tiles of equal size, or nearly so: a last one of a single row would waste the most.
-        int64_t tiles = (piece.row_end - piece.row_begin + together - 1) / together;
-        for (int64_t row = piece.row_begin, count; row < piece.row_end; row += count, --tiles) {
-            count = (piece.row_end - row + tiles - 1) / tiles;
-            const int64_t at = row * blocks;
-            multiply[count](units, blocks, values + row * row_bytes, rows.scales + at,
-                            words ? nullptr : rows.sums + at, words ? nullptr : rows.first_sums + at,
-                            words ? nullptr : rows.scaled_sums + at, tile);
-            finish_tile<V>(tile, count, row, first, columns, epilogue);
-        }
-    }
+    if constexpr (has_words<Unit>)
+        multiply_rows<I, V, Unit>(weights, reinterpret_cast<const char*>(rows.words), weights.k * 2,
+                                  rows.scales, piece, epilogue);
+    else
+        multiply_rows<I, V, Unit>(weights, reinterpret_cast<const char*>(rows.bytes), weights.k, rows.blocks,
+                                  piece, epilogue);
 }
 
 }  // namespace ggml_transformers

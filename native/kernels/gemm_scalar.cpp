@@ -15,17 +15,17 @@ constexpr int64_t part_size = 16;  // values that share a scale in every format
 
 // Adds what the block's minimum takes away; most formats have none.
 template <class Unit>
-float add_min(const Unit&, int64_t, int64_t, float, int32_t, float total) {
+float add_min(const Unit&, int64_t, int64_t, const ByteBlock*, float total) {
     return total;
 }
-float add_min(const UnitQ4_K& u, int64_t k, int64_t column, float scale, int32_t sum, float total) {
-    return fmaf(min_of(u, k, column), scale * static_cast<float>(sum / 128), total);
+float add_min(const UnitQ4_K& u, int64_t k, int64_t column, const ByteBlock* beside, float total) {
+    return fmaf(min_of(u, k, column), beside->scaled_sum, total);
 }
 
 // One output value. `row`: its activations.
 template <class Unit, class Value>
-float dot_column(const Unit* unit, int64_t column, const Value* row, const float* scales, const int32_t* sums,
-                 int64_t k) {
+float dot_column(const Unit* unit, int64_t column, const Value* row, const float* scales,
+                 const ByteBlock* beside, int64_t k) {
     constexpr bool shares_scale = Unit::format != Format::Q6_K;
     float total = 0.0f;
     for (int64_t block = 0; block < k / quant_block; ++block, row += quant_block) {
@@ -35,10 +35,11 @@ float dot_column(const Unit* unit, int64_t column, const Value* row, const float
         for (int64_t i = 0; i < quant_block; ++i) {
             dot += value_of(u, first + i, column) * row[i];
             if (i + 1 != quant_block && (shares_scale || i + 1 != part_size)) continue;
-            total = fmaf(static_cast<float>(dot), scale_of(u, first + i, column) * scales[block], total);
+            const float scale = beside ? beside[block].scale : scales[block];
+            total = fmaf(static_cast<float>(dot), scale_of(u, first + i, column) * scale, total);
             dot = 0;
         }
-        total = add_min(u, first, column, scales[block], sums ? sums[block] : 0, total);
+        total = add_min(u, first, column, beside ? beside + block : nullptr, total);
     }
     return total;
 }
@@ -57,8 +58,7 @@ float output(const Unit* units, int64_t column, const Rows& rows, int64_t row, i
     else if constexpr (info(Unit::format).rows == RowForm::Words)
         return dot_column(units, column, rows.words + row * k, rows.scales + row * blocks, nullptr, k);
     else
-        return dot_column(units, column, rows.bytes + row * k, rows.scales + row * blocks,
-                          rows.sums + row * blocks, k);
+        return dot_column(units, column, rows.bytes + row * k, nullptr, rows.blocks + row * blocks, k);
 }
 
 }  // namespace

@@ -16,28 +16,37 @@ namespace ggml_transformers {
 constexpr int64_t quant_block = 32;  // values along K that share a scale of the activations
 constexpr int64_t key_group = 16;    // positions that a group of packed keys holds
 
+// What is kept of 32 activations beside their bytes: value = scale * byte.
+struct ByteBlock {
+    float scale;
+    int32_t sum;        // -128 times the sum of the bytes
+    int32_t first_sum;  // -128 times the sum of the first 16
+    float scaled_sum;   // -scale times the sum of the bytes
+};
+
 // Activations [T, K] in the form the packed weights want (formats.h). Only that form's members are set.
 struct Rows {
     // As they are.
     const float* x = nullptr;  // [T, K] with row stride `x_stride`
     int64_t x_stride = 0;
 
-    // In whole numbers: value = scale * q, a scale for each row and 32-block.
-    const int8_t* bytes = nullptr;        // [T, K], in [-127, 127]
-    const int16_t* words = nullptr;       // [T, K], in [-8191, 8191]
-    const float* scales = nullptr;        // [T, K / 32]
-    const int32_t* sums = nullptr;        // [T, K / 32]: -128 times the block's sum of bytes
-    const int32_t* first_sums = nullptr;  // [T, K / 32]: -128 times the sum of the first 16
-    const float* scaled_sums = nullptr;   // [T, K / 32]: -scale times the block's sum of bytes
+    const int8_t* bytes = nullptr;      // [T, K], in [-127, 127]
+    const ByteBlock* blocks = nullptr;  // [T, K / 32]
+
+    const int16_t* words = nullptr;  // [T, K], in [-8191, 8191]; value = scale * word
+    const float* scales = nullptr;   // [T, K / 32]
 };
 
-// A row in bytes, to be written (Rows).
+// Rows in bytes, to be written (Rows).
 struct ByteRow {
-    int8_t* q = nullptr;            // [K]
-    float* scales = nullptr;        // [K / 32]
-    int32_t* sums = nullptr;        // [K / 32]
-    int32_t* first_sums = nullptr;  // [K / 32]
-    float* scaled_sums = nullptr;   // [K / 32]
+    int8_t* q = nullptr;          // [K]
+    ByteBlock* blocks = nullptr;  // [K / 32]
+};
+
+// Rows in words, to be written (Rows).
+struct WordRow {
+    int16_t* q = nullptr;     // [K]
+    float* scales = nullptr;  // [K / 32]
 };
 
 enum class FusedActivation : uint8_t { None, Gelu, GeluTanh, Relu, Silu, Tanh };
@@ -48,8 +57,12 @@ struct Epilogue {
     FusedActivation activation = FusedActivation::None;
     const float* residual = nullptr;  // [T, N] with row stride `residual_stride`, or null
     int64_t residual_stride = 0;
-    float* out = nullptr;  // [T, N] with row stride `out_stride`
+    float* out = nullptr;  // [T, N] with row stride `out_stride`; may be null where rows are wanted
     int64_t out_stride = 0;
+    // Not null: the result in whole numbers as well, rows of N values, a multiple of 32.
+    ByteRow bytes;
+    WordRow words;
+    int64_t row_blocks = 0;  // N / 32
 };
 
 // Attention of some queries of one head over the packed keys and the values of its sequence.
@@ -88,6 +101,7 @@ struct Piece {
     int64_t row_end = 0;
     int64_t panel_begin = 0;
     int64_t panel_end = 0;
+    int64_t ahead = 0;  // panels from one to the one whose weights to fetch meanwhile; 0: none
 };
 
 // For each output element, block by block in order of K: the exact dot product of whole numbers, as a float,
@@ -105,7 +119,7 @@ struct Kernels {
     void (*quantize_row)(const float* x, int64_t k, const ByteRow& out);
 
     // The same with 8191 for 127.
-    void (*quantize_row_words)(const float* x, int64_t k, int16_t* q, float* scales);
+    void (*quantize_row_words)(const float* x, int64_t k, const WordRow& out);
 
     Gemm gemm[format_count];  // by Format
 

@@ -12,7 +12,7 @@ namespace ggml_transformers {
 
 namespace neon {
 
-void finish_products(const float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
+void finish_products(float* tile, int64_t rows, int64_t row, int64_t column, int64_t columns,
                      const Epilogue& epilogue) {
     finish_tile<F32x16>(tile, rows, row, column, columns, epilogue);
 }

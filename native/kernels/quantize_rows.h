@@ -22,34 +22,6 @@ inline void find_largest(const float* x, float* largest) {
     for (int b = 0; b < blocks; ++b) largest[b] = all[b];
 }
 
-// Rounds a few blocks, at most four, to bytes; their sums are across lanes too.
-template <class V, int blocks>
-inline void round_blocks(const float* x, const float* reciprocals, const ByteRow& out) {
-    using Sums = decltype(store_bytes(V::zero(), V::zero(), out.q));
-    Sums partial[4] = {};
-    // What is not finite goes on in the scale. Its product here is not a number: a minimum then takes the
-    // second.
-    const V most = V::set(127.0f);
-    KERNEL_UNROLL
-    for (int b = 0; b < blocks; ++b) {
-        const V reciprocal = V::set(reciprocals[b]);
-        partial[b] = store_bytes(min(mul(V::load(x + b * quant_block), reciprocal), most),
-                                 min(mul(V::load(x + b * quant_block + 16), reciprocal), most),
-                                 out.q + b * quant_block);
-    }
-    if constexpr (blocks == 4) {
-        reduce_sums(partial, out.first_sums, out.sums);
-    } else {
-        int32_t first[4], all[4];
-        reduce_sums(partial, first, all);
-        KERNEL_UNROLL
-        for (int b = 0; b < blocks; ++b) {
-            out.first_sums[b] = first[b];
-            out.sums[b] = all[b];
-        }
-    }
-}
-
 // Scales of at most 16 blocks, found side by side in a vector, and their reciprocals [16].
 template <class V>
 inline void find_scales(const float* x, int64_t blocks, float most, float* scales, float* reciprocals) {
@@ -63,41 +35,91 @@ inline void find_scales(const float* x, int64_t blocks, float most, float* scale
     select_less(all, smallest, V::zero(), div(V::set(most), all)).store(reciprocals);
 }
 
-KERNEL_INLINE inline ByteRow from_block(const ByteRow& row, int64_t block) {
-    return {row.q + block * quant_block, row.scales + block, row.sums + block, row.first_sums + block,
-            row.scaled_sums + block};
+// Rounds a few blocks, at most four, to bytes that lie `stride` apart, and stores what belongs to each, which
+// lies `stride` / 32 apart.
+template <class V, int blocks>
+inline void round_blocks(const float* x, const float* scales, const float* reciprocals, int64_t stride,
+                         const ByteRow& out) {
+    using Sums = decltype(store_bytes(V::zero(), V::zero(), out.q));
+    Sums partial[4] = {};
+    // What is not finite goes on in the scale. Its product here is not a number: a minimum then takes the
+    // second.
+    const V most = V::set(127.0f);
+    KERNEL_UNROLL
+    for (int b = 0; b < blocks; ++b) {
+        const V reciprocal = V::set(reciprocals[b]);
+        partial[b] =
+            store_bytes(min(mul(V::load(x + b * quant_block), reciprocal), most),
+                        min(mul(V::load(x + b * quant_block + 16), reciprocal), most), out.q + b * stride);
+    }
+    // Across lanes too, hence together.
+    alignas(16) int32_t first[4], all[4];
+    reduce_sums(partial, first, all);
+    KERNEL_UNROLL
+    for (int b = 0; b < blocks; ++b) {
+        out.blocks[b * stride / quant_block] = {scales[b], all[b], first[b],
+                                                scales[b] * static_cast<float>(all[b] / 128)};
+    }
+}
+
+// Rounds at most 16 blocks.
+template <class V>
+inline void round_sixteen(const float* x, int64_t blocks, int64_t stride, const ByteRow& out) {
+    alignas(64) float scales[16], reciprocals[16];
+    find_scales<V>(x, blocks, 127.0f, scales, reciprocals);
+    const auto from = [&](int64_t b) {
+        return ByteRow{out.q + b * stride, out.blocks + b * stride / quant_block};
+    };
+    int64_t b = 0;
+    for (; b + 4 <= blocks; b += 4)
+        round_blocks<V, 4>(x + b * quant_block, scales + b, reciprocals + b, stride, from(b));
+    for (; b < blocks; ++b)
+        round_blocks<V, 1>(x + b * quant_block, scales + b, reciprocals + b, stride, from(b));
 }
 
 template <class V>
 void quantize_row(const float* x, int64_t k, const ByteRow& out) {
-    alignas(64) float reciprocals[16];
     const int64_t blocks = k / quant_block;
-    for (int64_t at = 0; at < blocks; at += 16, x += 16 * quant_block) {
-        const int64_t some = blocks - at < 16 ? blocks - at : 16;
-        find_scales<V>(x, some, 127.0f, out.scales + at, reciprocals);
-        int64_t b = 0;
-        for (; b + 4 <= some; b += 4)
-            round_blocks<V, 4>(x + b * quant_block, reciprocals + b, from_block(out, at + b));
-        for (; b < some; ++b)
-            round_blocks<V, 1>(x + b * quant_block, reciprocals + b, from_block(out, at + b));
-        for (b = at; b < at + some; ++b)
-            out.scaled_sums[b] = out.scales[b] * static_cast<float>(out.sums[b] / 128);
-    }
+    for (int64_t b = 0; b < blocks; b += 16)
+        round_sixteen<V>(x + b * quant_block, blocks - b < 16 ? blocks - b : 16, quant_block,
+                         {out.q + b * quant_block, out.blocks + b});
 }
 
 template <class V>
-void quantize_row_words(const float* x, int64_t k, int16_t* q, float* scales) {
+void quantize_row_words(const float* x, int64_t k, const WordRow& out) {
     alignas(64) float reciprocals[16];
+    int16_t* q = out.q;
     const V most = V::set(8191.0f);
     const int64_t blocks = k / quant_block;
     for (int64_t at = 0; at < blocks; at += 16) {
         const int64_t some = blocks - at < 16 ? blocks - at : 16;
-        find_scales<V>(x, some, 8191.0f, scales + at, reciprocals);
+        find_scales<V>(x, some, 8191.0f, out.scales + at, reciprocals);
         for (int64_t b = 0; b < some; ++b, x += quant_block, q += quant_block) {
             const V reciprocal = V::set(reciprocals[b]);
             store_words(min(mul(V::load(x), reciprocal), most), min(mul(V::load(x + 16), reciprocal), most),
                         q);
         }
+    }
+}
+
+// Quantizes a tile [rows][32] to block `block` of each of the rows from `row` on, which have `blocks`.
+template <class V>
+inline void quantize_tile(const float* tile, int64_t rows, int64_t row, int64_t block, int64_t blocks,
+                          const ByteRow& out) {
+    for (int64_t r = 0; r < rows; r += 16) {
+        const int64_t at = (row + r) * blocks + block;
+        round_sixteen<V>(tile + r * quant_block, rows - r < 16 ? rows - r : 16, blocks * quant_block,
+                         {out.q + at * quant_block, out.blocks + at});
+    }
+}
+
+template <class V>
+inline void quantize_tile(const float* tile, int64_t rows, int64_t row, int64_t block, int64_t blocks,
+                          const WordRow& out) {
+    for (int64_t r = 0; r < rows; ++r) {
+        const int64_t at = (row + r) * blocks + block;
+        quantize_row_words<V>(tile + r * quant_block, quant_block,
+                              {out.q + at * quant_block, out.scales + at});
     }
 }
 

@@ -24,6 +24,16 @@
 #define KERNEL_KEEP(a)
 #endif
 
+// KERNEL_PREFETCH(p) fetches the line at p to the second cache.
+#if defined(__GNUC__)
+#define KERNEL_PREFETCH(p) __builtin_prefetch(p, 0, 2)
+#elif defined(_MSC_VER) && defined(_M_X64)
+#include <immintrin.h>
+#define KERNEL_PREFETCH(p) _mm_prefetch(reinterpret_cast<const char*>(p), _MM_HINT_T1)
+#else
+#define KERNEL_PREFETCH(p)
+#endif
+
 #if defined(__GNUC__)
 #define KERNEL_INLINE __attribute__((always_inline))
 #else

@@ -12,7 +12,7 @@ struct Shape {
 };
 
 std::vector<Shape> shapes(Random& random, int64_t k_step) {
-    std::vector<Shape> all = {{k_step, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}};
+    std::vector<Shape> all = {{k_step, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}, {k_step, 32, 70}};
     for (int64_t t = 1; t <= 13; ++t) all.push_back({random.whole(1, 12) * k_step, random.whole(1, 100), t});
     for (int i = 0; i < 12; ++i)
         all.push_back({random.whole(1, 3072 / k_step) * k_step, random.whole(1, 100), random.whole(1, 13)});
@@ -87,9 +87,45 @@ double product_error(const Shape& shape, const std::vector<float>& out, Exact ex
     return largest;
 }
 
+// What a kernel rounds as it finishes a product: the same as the rounding of its floats.
+int64_t rounded_differences(Random& random, const Kernels& kernels, const Weights& weights, const Rows& rows,
+                            const Shape& shape, const RandomEpilogue& finish) {
+    const int64_t n = shape.n, blocks = n / 32;
+    const size_t values = static_cast<size_t>(shape.t * n), all_blocks = values / 32;
+    std::vector<float> out(values), scales(all_blocks), expected_scales(all_blocks);
+    std::vector<int8_t> bytes(values), expected_bytes(values);
+    std::vector<int16_t> words(values), expected_words(values);
+    std::vector<ByteBlock> beside(all_blocks), expected_beside(all_blocks);
+    const auto run = [&](Epilogue epilogue, Random* pieces) {
+        run_product(shape, finish, pieces, [&](const Piece& piece, Epilogue part) {
+            part.out = epilogue.out;
+            part.out_stride = n;
+            part.bytes = epilogue.bytes;
+            part.words = epilogue.words;
+            part.row_blocks = blocks;
+            kernels.gemm[static_cast<int>(weights.packed.format)](weights.packed, rows, piece, part);
+        });
+    };
+    Epilogue floats, rounded, both;
+    floats.out = both.out = out.data();
+    rounded.bytes = {bytes.data(), beside.data()};
+    both.words = {words.data(), scales.data()};
+    run(rounded, &random);
+    run(both, &random);
+    std::vector<float> once = out;
+    run(floats, nullptr);
+    kernels.quantize_row(out.data(), shape.t * n, {expected_bytes.data(), expected_beside.data()});
+    kernels.quantize_row_words(out.data(), shape.t * n, {expected_words.data(), expected_scales.data()});
+    int64_t count = different(once, out) + different(scales, expected_scales);
+    for (size_t i = 0; i < values; ++i)
+        count += bytes[i] != expected_bytes[i] || words[i] != expected_words[i] ? 1 : 0;
+    count += std::memcmp(beside.data(), expected_beside.data(), all_blocks * sizeof(ByteBlock)) == 0 ? 0 : 1;
+    return count;
+}
+
 void check_gemm(Random& random, const FormatInfo& format) {
     double reference_error = 0.0;
-    std::vector<int64_t> differing(checked_kernels().size()), dependent(differing);
+    std::vector<int64_t> differing(checked_kernels().size()), dependent(differing), rounded(differing);
     for (const Shape& shape : shapes(random, format.unit_k)) {
         const Weights weights(random, format.format, shape.k, shape.n, random.whole(0, 1) == 1);
         const Activations activations(random, shape.t, shape.k, shape.k + random.whole(0, 9));
@@ -116,6 +152,8 @@ void check_gemm(Random& random, const FormatInfo& format) {
             const std::vector<float> whole = run(kernels, nullptr);
             differing[i] += different(whole, expected);
             dependent[i] += different(run(kernels, &random), whole);
+            if (shape.n % 32 == 0)
+                rounded[i] += rounded_differences(random, kernels, weights, rows, shape, finish);
         }
     }
     const std::string name = std::string("gemm ") + format.name;
@@ -124,6 +162,7 @@ void check_gemm(Random& random, const FormatInfo& format) {
         const char* isa = checked_kernels()[i]->isa;
         report(name, isa, "values that differ", static_cast<double>(differing[i]), 0);
         report(name + " cut", isa, "values that differ", static_cast<double>(dependent[i]), 0);
+        report(name + " rounded", isa, "values that differ", static_cast<double>(rounded[i]), 0);
     }
 }
 

@@ -42,22 +42,16 @@ void check_quantize_row(Random& random) {
     const auto k = static_cast<int64_t>(x.size());
     struct Result {
         std::vector<int8_t> q;
-        std::vector<float> scales;
-        std::vector<int32_t> sums;
-        std::vector<int32_t> first_sums;
+        std::vector<ByteBlock> blocks;
         std::vector<int16_t> words;
         std::vector<float> word_scales;
-        std::vector<float> scaled_sums;
     };
     const auto run = [&](const Kernels& kernels) {
         const size_t blocks = x.size() / 32;
-        Result r{std::vector<int8_t>(x.size()), std::vector<float>(blocks),     std::vector<int32_t>(blocks),
-                 std::vector<int32_t>(blocks),  std::vector<int16_t>(x.size()), std::vector<float>(blocks),
-                 std::vector<float>(blocks)};
-        kernels.quantize_row(
-            x.data(), k,
-            {r.q.data(), r.scales.data(), r.sums.data(), r.first_sums.data(), r.scaled_sums.data()});
-        kernels.quantize_row_words(x.data(), k, r.words.data(), r.word_scales.data());
+        Result r{std::vector<int8_t>(x.size()), std::vector<ByteBlock>(blocks),
+                 std::vector<int16_t>(x.size()), std::vector<float>(blocks)};
+        kernels.quantize_row(x.data(), k, {r.q.data(), r.blocks.data()});
+        kernels.quantize_row_words(x.data(), k, {r.words.data(), r.word_scales.data()});
         return r;
     };
     const Result expected = run(*find_kernels("scalar"));
@@ -71,22 +65,23 @@ void check_quantize_row(Random& random) {
             if (i % 32 < 16) first_sum += expected.q[i];
             if (expected.q[i] == -128 || std::abs(expected.words[i]) > 8191) structure += 1;
             largest = std::max(largest, std::fabs(x[i]));
-            const double scale = expected.scales[block];
+            const double scale = expected.blocks[block].scale;
             if (scale > 0 && std::isfinite(scale))
                 steps = worse(steps, std::fabs(x[i] / scale - expected.q[i]));
             const double word_scale = expected.word_scales[block];
             if (word_scale > 0 && std::isfinite(word_scale))
                 word_steps = worse(word_steps, std::fabs(x[i] / word_scale - expected.words[i]));
         }
-        if (expected.sums[block] != -128 * sum) structure += 1;
-        if (expected.first_sums[block] != -128 * first_sum) structure += 1;
-        const float scaled = expected.scales[block] * static_cast<float>(-sum);
-        if (std::isfinite(scaled) && expected.scaled_sums[block] != scaled) structure += 1;
+        const ByteBlock& beside = expected.blocks[block];
+        if (beside.sum != -128 * sum) structure += 1;
+        if (beside.first_sum != -128 * first_sum) structure += 1;
+        const float scaled = beside.scale * static_cast<float>(-sum);
+        if (std::isfinite(scaled) && beside.scaled_sum != scaled) structure += 1;
         const bool finite =
             std::all_of(&x[block * 32], &x[block * 32] + 32, [](float v) { return std::isfinite(v); });
-        if (finite && largest > 1e-30f && expected.scales[block] != largest / 127.0f) structure += 1;
+        if (finite && largest > 1e-30f && beside.scale != largest / 127.0f) structure += 1;
         if (finite && largest > 1e-30f && expected.word_scales[block] != largest / 8191.0f) structure += 1;
-        if (!finite && std::isfinite(expected.scales[block])) structure += 1;
+        if (!finite && std::isfinite(beside.scale)) structure += 1;
         if (!finite && std::isfinite(expected.word_scales[block])) structure += 1;
     }
     report("quantize_row", "scalar", "steps", steps, 0.50002);
@@ -94,11 +89,13 @@ void check_quantize_row(Random& random) {
     report("quantize_row", "scalar", "wrong sums, scales or ranges", structure, 0);
     for (const Kernels* each : checked_kernels()) {
         const Result got = run(*each);
-        int64_t count =
-            different(got.scales, expected.scales) + different(got.scaled_sums, expected.scaled_sums);
+        int64_t count = 0;
         for (size_t i = 0; i < got.q.size(); ++i) count += got.q[i] != expected.q[i];
-        for (size_t i = 0; i < got.sums.size(); ++i) count += got.sums[i] != expected.sums[i];
-        for (size_t i = 0; i < got.sums.size(); ++i) count += got.first_sums[i] != expected.first_sums[i];
+        for (size_t i = 0; i < got.blocks.size(); ++i) {
+            const ByteBlock &a = got.blocks[i], &b = expected.blocks[i];
+            count += a.sum != b.sum || a.first_sum != b.first_sum;
+            count += different({a.scale, a.scaled_sum}, {b.scale, b.scaled_sum});
+        }
         report("quantize_row", each->isa, "values that differ", static_cast<double>(count), 0);
         int64_t words = different(got.word_scales, expected.word_scales);
         for (size_t i = 0; i < got.words.size(); ++i) words += got.words[i] != expected.words[i];

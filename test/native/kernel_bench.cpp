@@ -145,6 +145,34 @@ std::string shape_name(std::initializer_list<std::pair<const char*, int64_t>> si
 
 // --- Kernels -------------------------------------------------------------------------------------------
 
+// The product of all rows; `gelu` with the activation, `rounded` to bytes as well, as a feed-forward does it.
+void bench_product(const Kernels& kernels, const Weights& weights, const Activations& activations, int64_t t,
+                   bool gelu, double peak) {
+    Random random(1);
+    const FormatInfo& format = info(weights.packed.format);
+    const int64_t k = weights.packed.k, n = weights.packed.n, blocks = t * n / 32;
+    Aligned<float> out(t * n);
+    Aligned<int8_t> q(t * n);
+    Aligned<ByteBlock> beside(blocks);
+    const Aligned<float> bias(random.normals(n));
+    Epilogue epilogue;
+    epilogue.bias = bias.data();
+    if (gelu) {
+        epilogue.activation = FusedActivation::Gelu;
+        epilogue.bytes = {q.data(), beside.data()};
+        epilogue.row_blocks = n / 32;
+    } else {
+        epilogue.out = out.data();
+        epilogue.out_stride = n;
+    }
+    const Piece all = {0, t, 0, weights.packed.panels()};
+    const Gemm gemm = kernels.gemm[static_cast<int>(format.format)];
+    const double seconds =
+        shortest_seconds([&] { gemm(weights.packed, activations.rows(format.rows), all, epilogue); });
+    print(kernels, std::string("gemm ") + format.name + (gelu ? " gelu rounded" : ""),
+          shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds, 2.0 * static_cast<double>(k * n * t), peak);
+}
+
 void bench_gemm(const Kernels& kernels, const FormatInfo& format, const Peaks& peaks) {
     const double peak = format.rows == RowForm::Floats  ? peaks.f32
                         : format.rows == RowForm::Words ? peaks.int8 / 2
@@ -155,28 +183,9 @@ void bench_gemm(const Kernels& kernels, const FormatInfo& format, const Peaks& p
         if (k % format.unit_k != 0) continue;
         const Weights weights(random, format.format, k, n);
         const Activations activations(random, 128, k, k);
-        Aligned<float> out(128 * n);
-        const Aligned<float> bias(random.normals(n));
-        for (const FusedActivation activation : {FusedActivation::None, FusedActivation::Gelu}) {
-            for (const int64_t t : {128, 96, 1, 2, 3, 4, 8, 16}) {
-                if (activation != FusedActivation::None && t != 96) continue;
-                Epilogue epilogue;
-                epilogue.out = out.data();
-                epilogue.out_stride = n;
-                epilogue.bias = bias.data();
-                epilogue.activation = activation;
-                const Piece all = {0, t, 0, weights.packed.panels()};
-                const double seconds = shortest_seconds([&] {
-                    kernels.gemm[static_cast<int>(format.format)](
-                        weights.packed, activations.rows(format.rows), all, epilogue);
-                });
-                print(
-                    kernels,
-                    std::string("gemm ") + format.name + (activation == FusedActivation::None ? "" : " gelu"),
-                    shape_name({{"K", k}, {"N", n}, {"T", t}}), seconds, 2.0 * static_cast<double>(k * n * t),
-                    peak);
-            }
-        }
+        for (const int64_t t : {128, 96, 1, 2, 3, 4, 8, 16})
+            bench_product(kernels, weights, activations, t, false, peak);
+        bench_product(kernels, weights, activations, 96, true, peak);
     }
 }
 
@@ -204,19 +213,18 @@ void bench_rows(const Kernels& kernels) {
     Random random(1);
     for (const int64_t h : {384, 768, 3072}) {
         const Aligned<float> x(random.normals(h)), residual(random.normals(h)), weight(random.normals(h));
-        Aligned<float> out(h), scales(h / 32), scaled_sums(h / 32);
+        Aligned<float> out(h), scales(h / 32);
         Aligned<int8_t> q(h);
         Aligned<int16_t> words(h);
-        Aligned<int32_t> sums(h / 32), first_sums(h / 32);
+        Aligned<ByteBlock> beside(h / 32);
         const auto count = static_cast<double>(h);
         print(kernels, "quantize_row values", shape_name({{"K", h}}), shortest_seconds([&] {
-                  kernels.quantize_row(
-                      x.data(), h,
-                      {q.data(), scales.data(), sums.data(), first_sums.data(), scaled_sums.data()});
+                  kernels.quantize_row(x.data(), h, {q.data(), beside.data()});
               }),
               count, 0);
-        print(kernels, "quantize_row_words values", shape_name({{"K", h}}),
-              shortest_seconds([&] { kernels.quantize_row_words(x.data(), h, words.data(), scales.data()); }),
+        print(kernels, "quantize_row_words values", shape_name({{"K", h}}), shortest_seconds([&] {
+                  kernels.quantize_row_words(x.data(), h, {words.data(), scales.data()});
+              }),
               count, 0);
         print(kernels, "norm_row values", shape_name({{"H", h}}), shortest_seconds([&] {
                   kernels.norm_row(x.data(), residual.data(), weight.data(), weight.data(), 1e-5f, h,

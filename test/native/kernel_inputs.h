@@ -133,20 +133,15 @@ class Activations {
         : values(random.normals(t * stride)),
           bytes_(static_cast<size_t>(t * k)),
           words_(static_cast<size_t>(t * k)),
-          scales_(static_cast<size_t>(t * k / 32)),
-          word_scales_(scales_.size()),
-          sums_(scales_.size()),
-          first_sums_(scales_.size()),
-          scaled_sums_(scales_.size()),
+          blocks_(static_cast<size_t>(t * k / 32)),
+          word_scales_(blocks_.size()),
           stride_(stride) {
         const Kernels& scalar = *find_kernels("scalar");
         for (int64_t row = 0; row < t && k % 32 == 0; ++row) {
             const int64_t block = row * (k / 32);
             const float* x = values.data() + row * stride;
-            scalar.quantize_row(x, k,
-                                {bytes_.data() + row * k, scales_.data() + block, sums_.data() + block,
-                                 first_sums_.data() + block, scaled_sums_.data() + block});
-            scalar.quantize_row_words(x, k, words_.data() + row * k, word_scales_.data() + block);
+            scalar.quantize_row(x, k, {bytes_.data() + row * k, blocks_.data() + block});
+            scalar.quantize_row_words(x, k, {words_.data() + row * k, word_scales_.data() + block});
         }
     }
 
@@ -160,10 +155,7 @@ class Activations {
             r.scales = word_scales_.data();
         } else {
             r.bytes = bytes_.data();
-            r.scales = scales_.data();
-            r.sums = sums_.data();
-            r.first_sums = first_sums_.data();
-            r.scaled_sums = scaled_sums_.data();
+            r.blocks = blocks_.data();
         }
         return r;
     }
@@ -173,9 +165,8 @@ class Activations {
  private:
     std::vector<int8_t> bytes_;
     std::vector<int16_t> words_;
-    std::vector<float> scales_, word_scales_;
-    std::vector<int32_t> sums_, first_sums_;
-    std::vector<float> scaled_sums_;
+    std::vector<ByteBlock> blocks_;
+    std::vector<float> word_scales_;
     int64_t stride_;
 };
 
@@ -183,7 +174,8 @@ class Activations {
 inline double activation_value(const Rows& rows, int64_t row, int64_t k, int64_t columns) {
     if (rows.x) return rows.x[row * rows.x_stride + k];
     const int64_t at = row * columns + k;
-    return static_cast<double>(rows.scales[at / 32]) * (rows.bytes ? rows.bytes[at] : rows.words[at]);
+    if (rows.bytes) return static_cast<double>(rows.blocks[at / 32].scale) * rows.bytes[at];
+    return static_cast<double>(rows.scales[at / 32]) * rows.words[at];
 }
 
 // Random queries, and keys and values of one sequence, for a head of `head` values.
