@@ -19,10 +19,10 @@ struct Packing {
 };
 
 constexpr Packing packings[] = {
-    {GGML_TYPE_Q8_0, Format::Q8_0, pack_q8_0}, {GGML_TYPE_Q4_0, Format::Q4_0, pack_q4_0},
-    {GGML_TYPE_Q4_K, Format::Q4_K, pack_q4_k}, {GGML_TYPE_Q6_K, Format::Q6_K, pack_q6_k},
-    {GGML_TYPE_F16, Format::Q16, pack_f16},    {GGML_TYPE_BF16, Format::Q16, pack_bf16},
-    {GGML_TYPE_F32, Format::F32, pack_f32},
+    {GGML_TYPE_Q8_0, Format::Q8_0, pack_q8_0}, {GGML_TYPE_Q5_0, Format::Q8_0, pack_q5_0},
+    {GGML_TYPE_Q4_0, Format::Q4_0, pack_q4_0}, {GGML_TYPE_Q4_K, Format::Q4_K, pack_q4_k},
+    {GGML_TYPE_Q6_K, Format::Q6_K, pack_q6_k}, {GGML_TYPE_F16, Format::Q16, pack_f16},
+    {GGML_TYPE_BF16, Format::Q16, pack_bf16},  {GGML_TYPE_F32, Format::F32, pack_f32},
 };
 
 // Null for what no kernel covers: other types, and rows that are not whole units.

@@ -41,6 +41,17 @@ struct FileQ4_0 {
     uint8_t values[16];  // k in the low half, k + 16 in the high half
 };
 
+struct FileQ5_0 {
+    uint16_t scale;
+    uint8_t high[4];     // bit k is the fifth of value k
+    uint8_t values[16];  // as in FileQ4_0
+
+    int value(int k) const {
+        const int low = values[k % 16] >> (k / 16 * 4) & 15;
+        return low | (high[k / 8] >> (k % 8) & 1) << 4;
+    }
+};
+
 struct FileQ4_K {
     uint16_t d;
     uint16_t d_min;
@@ -73,8 +84,8 @@ struct FileQ6_K {
     int high_bits(int block, int i) const { return high[block / 4 * 32 + i] >> (block % 4 * 2) & 3; }
 };
 
-static_assert(sizeof(FileQ8_0) == 34 && sizeof(FileQ4_0) == 18 && sizeof(FileQ4_K) == 144 &&
-                  sizeof(FileQ6_K) == 210,
+static_assert(sizeof(FileQ8_0) == 34 && sizeof(FileQ4_0) == 18 && sizeof(FileQ5_0) == 22 &&
+                  sizeof(FileQ4_K) == 144 && sizeof(FileQ6_K) == 210,
               "as GGML has them");
 
 void convert_block(const FileQ4_K& from, int block, int64_t column, UnitQ4_K::Block& to) {
@@ -171,6 +182,16 @@ void pack_q8_0(const void* rows, const PackedWeights& out, int64_t panel_begin, 
                                            std::memcpy(to.values[group][column], &biased, sizeof(biased));
                                        }
                                    });
+}
+
+void pack_q5_0(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end) {
+    constexpr int bias = 128 - 16;  // of Q8_0's bytes, less this type's zero point
+    pack_units<UnitQ8_0, FileQ5_0>(
+        rows, out, panel_begin, panel_end, [](const FileQ5_0& from, int64_t column, UnitQ8_0& to) {
+            to.scales[column] = from.scale;
+            for (int k = 0; k < 32; ++k)
+                to.values[k / 4][column][k % 4] = static_cast<uint8_t>(from.value(k) + bias);
+        });
 }
 
 void pack_q4_0(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end) {

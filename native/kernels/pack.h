@@ -18,6 +18,9 @@ void pack_q4_0(const void* rows, const PackedWeights& out, int64_t panel_begin, 
 void pack_q4_k(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end);
 void pack_q6_k(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end);
 
+// To Q8_0, whose bytes hold its five bits: as exact and as fast, in one and a half times the file's memory.
+void pack_q5_0(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end);
+
 // To Q16. What is not finite makes its block's scale so, and with it all its products.
 void pack_f16(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end);
 void pack_bf16(const void* rows, const PackedWeights& out, int64_t panel_begin, int64_t panel_end);

@@ -18,9 +18,11 @@ struct FileBlock {
     int64_t halves;     // how many; all other bytes may be anything
 };
 
-inline FileBlock file_block(Format format) {
+// `second`: two of the files' types are packed in that format, and this is the second (Q5_0, BF16).
+inline FileBlock file_block(Format format, bool second) {
     switch (format) {
         case Format::Q8_0:
+            if (second) return {32, 22, 0, 1};
             return {32, 34, 0, 1};
         case Format::Q4_0:
             return {32, 18, 0, 1};
@@ -61,10 +63,13 @@ inline int six_bits(const uint8_t* packed, int index) {
 }
 
 // The value at position k of a block.
-inline double block_value(Format format, bool brain_floats, const uint8_t* block, int k) {
+inline double block_value(Format format, bool second, const uint8_t* block, int k) {
     switch (format) {
-        case Format::Q8_0:
-            return half_value(block) * static_cast<int8_t>(block[2 + k]);
+        case Format::Q8_0: {
+            if (!second) return half_value(block) * static_cast<int8_t>(block[2 + k]);
+            const int byte = block[6 + k % 16], fifth = block[2 + k / 8] >> k % 8 & 1;
+            return half_value(block) * ((k < 16 ? byte % 16 : byte / 16) + 16 * fifth - 16);
+        }
         case Format::Q4_0: {
             const int byte = block[2 + k % 16];
             return half_value(block) * ((k < 16 ? byte % 16 : byte / 16) - 8);
@@ -81,7 +86,7 @@ inline double block_value(Format format, bool brain_floats, const uint8_t* block
             return half_value(block + 208) * static_cast<int8_t>(block[192 + k / 16]) * (value - 32);
         }
         case Format::Q16:
-            return brain_floats ? brain_float_value(block + 2 * k) : half_value(block + 2 * k);
+            return second ? brain_float_value(block + 2 * k) : half_value(block + 2 * k);
         case Format::F32: {
             float value;
             std::memcpy(&value, block, sizeof(value));

@@ -72,9 +72,9 @@ class Aligned {
 // Random weights [n][k] of one format: as a file holds them, and packed.
 class Weights {
  public:
-    Weights(Random& random, Format format, int64_t k, int64_t n, bool brain_floats = false)
-        : brain_floats_(brain_floats && format == Format::Q16),
-          block_(file_block(format)),
+    Weights(Random& random, Format format, int64_t k, int64_t n, bool second = false)
+        : second_(second),
+          block_(file_block(format, second)),
           rows_(static_cast<size_t>(n * k / block_.k * block_.bytes)),
           panels_((n + 31) / 32 * (k / info(format).unit_k) * info(format).unit_bytes) {
         for (int64_t at = 0; at < static_cast<int64_t>(rows_.size()); at += block_.bytes)
@@ -86,7 +86,9 @@ class Weights {
     void pack(const PackedWeights& out, int64_t panel_begin, int64_t panel_end) const {
         constexpr Pack packs[] = {pack_q8_0, pack_q4_0, pack_q4_k, pack_q6_k, pack_f16, pack_f32};
         static_assert(std::size(packs) == format_count);
-        const Pack convert = brain_floats_ ? pack_bf16 : packs[static_cast<int>(packed.format)];
+        Pack convert = packs[static_cast<int>(packed.format)];
+        if (second_ && packed.format == Format::Q8_0) convert = pack_q5_0;
+        if (second_ && packed.format == Format::Q16) convert = pack_bf16;
         convert(rows_.data(), out, panel_begin, panel_end);
     }
 
@@ -98,7 +100,7 @@ class Weights {
     }
     double file_value(int64_t row, int64_t k) const {
         const uint8_t* block = rows_.data() + (row * (packed.k / block_.k) + k / block_.k) * block_.bytes;
-        return block_value(packed.format, brain_floats_, block, static_cast<int>(k % block_.k));
+        return block_value(packed.format, second_, block, static_cast<int>(k % block_.k));
     }
 
     PackedWeights packed;
@@ -120,7 +122,7 @@ class Weights {
         }
     }
 
-    bool brain_floats_;
+    bool second_;
     FileBlock block_;
     std::vector<uint8_t> rows_;
     Aligned<uint8_t> panels_;

@@ -15,9 +15,10 @@ const SIZES = { seed: SEED, H: 256, A: 4, F: 512, V: 101, context: 32, std: 0.06
 
 /**
  * The reference computes with the weights exactly as the file holds them. What is left is the rounding of
- * activations: to 8 bits per block of 32 (or 256) values for the quantized types, to the weights' own type for
- * F16 and BF16 where the engine multiplies in it. The error of a result is |engine - reference| / |reference|.
- * Measured on these two blocks: 3e-7, 5e-4, 4e-3, 1.4e-2 for blocks of 32, 2e-2 for blocks of 256.
+ * activations: to 8 bits per block of 32 (or 256) values for the quantized types. For F16 and BF16 the fused
+ * lowering rounds both sides to 14 bits per block, GGML the activations to the weights' own type. The error of a
+ * result is |engine - reference| / |reference|. Measured on these two blocks: 3e-7 for F32, 3e-4 for 16 bits (GGML:
+ * 5e-4, 4e-3), 1.4e-2 for blocks of 32, 2e-2 for GGML's blocks of 256.
  */
 const TOLERANCE: Record<TensorType, number> = {
   F32: 1e-6,
@@ -32,6 +33,10 @@ const TOLERANCE: Record<TensorType, number> = {
   Q4_1: 2.5e-2,
   Q4_0: 2.5e-2,
 };
+
+function tolerance(type: TensorType, lowering: Lowering): number {
+  return lowering === "fused" && (type === "F16" || type === "BF16") ? 6e-4 : TOLERANCE[type];
+}
 
 const measured: string[] = [];
 afterAll(() => console.log(["type, lowering: error of BERT, of GPT-2", ...measured].join("\n")));
@@ -84,7 +89,7 @@ describe.each(LOWERINGS)(
     it.each(TENSOR_TYPES)("%s", async (type) => {
       const errors = [await bertError(type, lowering), await gpt2Error(type, lowering)];
       measured.push(`${type}, ${lowering}: ${errors.map((error) => error.toExponential(2)).join(", ")}`);
-      for (const error of errors) expect(error).toBeLessThan(TOLERANCE[type]);
+      for (const error of errors) expect(error).toBeLessThan(tolerance(type, lowering));
     });
 
     it("a different one for each matrix", async () => {
