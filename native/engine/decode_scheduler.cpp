@@ -67,7 +67,8 @@ void DecodeScheduler::admit() {
         waiting_.pop_front();
         try {
             require_memory(bytes, "The KV cache");
-            job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions, kv_bytes_);
+            job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions,
+                                                   !fused_attention(), kv_bytes_);
             job->started(size);
             active_.push_back(job);
         } catch (...) {
@@ -108,16 +109,20 @@ void DecodeScheduler::lay_out_batch() {
     }
 }
 
+bool DecodeScheduler::fused_attention() const {
+    const ModelSize& size = model_.size();
+    return fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads);
+}
+
 void DecodeScheduler::run(const std::function<bool()>& stopping) {
     lay_out_batch();
     const bool with_logits = !batch_.wanted.empty();
-    const ModelSize& size = model_.size();
     const auto build = [&](GraphBuilder builder) {
         auto graph = std::make_unique<Graphs::Graph>(Graphs::Graph{with_logits, std::move(builder), nullptr});
         graph->outputs = model_.build(graph->builder, batch_);
         return graph;
     };
-    if (fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads)) {
+    if (fused_attention()) {
         const auto build_reusable = [&](const GraphBuilder* smaller) {
             return build(GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller));
         };

@@ -121,6 +121,7 @@ class DecodeScheduler {
     void admit();
     void take_turns();
     void lay_out_batch();
+    bool fused_attention() const;
     void run(const std::function<bool()>& stopping);
     void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);
     void deliver(const ggml_tensor* logits);

@@ -17,9 +17,11 @@ constexpr int64_t kv_padding = 32;
 
 class KvCache {
  public:
-    // Holds `positions` tokens, rounded up to the padding. Its bytes count in `in_use` as long as it lives.
+    // Holds `positions` tokens, rounded up to the padding. `finite`: whether what nobody wrote must be,
+    // because masked positions are multiplied by zero. Its bytes count in `in_use` as long as it lives.
     // Throws Error(OutOfMemory).
-    KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions, std::atomic<uint64_t>& in_use);
+    KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions, bool finite,
+            std::atomic<uint64_t>& in_use);
     ~KvCache();
     KvCache(const KvCache&) = delete;
     KvCache& operator=(const KvCache&) = delete;

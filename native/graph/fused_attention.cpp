@@ -127,13 +127,13 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const ggml_tensor* qk
 
 namespace {
 
-// Adds the new keys and values of one head to its cache: keys [capacity / 16][D][16], values [capacity, H].
-void append_to_cache(const CachedSequence& s, const float* k, const float* v, int64_t stride, int64_t hidden,
-                     int64_t head, float* keys, float* values) {
+// Adds the new keys and values of one head to its cache: keys [capacity / 16][D][16], values [capacity][D].
+void append_to_cache(const CachedSequence& s, const float* k, const float* v, int64_t stride, int64_t head,
+                     float* keys, float* values) {
     for (int64_t t = 0; t < s.count; ++t) {
         const int64_t position = s.past + t;
         pack_key(k + t * stride, head, keys + key_offset(position, head));
-        std::copy_n(v + t * stride, head, values + position * hidden);
+        std::copy_n(v + t * stride, head, values + position * head);
     }
 }
 
@@ -176,16 +176,17 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
         const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
         const int64_t column = task % heads * head;
         const float* q = floats(qkv) + s.first_token * stride + column;
-        // The heads' keys lie one after the other, their values side by side.
-        float* keys = static_cast<float*>(s.cache->keys(layer)->data) + s.cache->capacity() * column;
-        float* values = static_cast<float*>(s.cache->values(layer)->data) + column;
-        append_to_cache(s, q + hidden, q + 2 * hidden, stride, hidden, head, keys, values);
+        // Head by head: a token reads all of it, from memory, and pages near each other are found sooner.
+        const int64_t begin = s.cache->capacity() * column;
+        float* keys = static_cast<float*>(s.cache->keys(layer)->data) + begin;
+        float* values = static_cast<float*>(s.cache->values(layer)->data) + begin;
+        append_to_cache(s, q + hidden, q + 2 * hidden, stride, head, keys, values);
         AttentionTask a;
         a.q = q;
         a.q_stride = stride;
         a.keys = keys;
         a.v = values;
-        a.v_stride = hidden;
+        a.v_stride = head;
         a.head = head;
         a.rows = s.count;
         a.visible = s.past + 1;

@@ -216,9 +216,8 @@ KERNEL_INLINE inline void add_mins(const Unit& unit, int block, int64_t column, 
     }
 }
 
-// A few rows are done with a block before memory has brought the next: what is wanted 4 KB later is fetched
-// now (measured on Zen 4: a fifth more bytes per second than without, and than with twice or half the
-// distance).
+// Fetches what is wanted 4 KB later (measured on Zen 4: a fifth more bytes per second than without, and than
+// with twice or half the distance).
 template <class Unit>
 KERNEL_INLINE inline void fetch_ahead(const Unit* unit, int block) {
     constexpr int64_t bytes = static_cast<int64_t>(sizeof(Unit)) / Reader<Unit>::blocks;
@@ -229,7 +228,7 @@ KERNEL_INLINE inline void fetch_ahead(const Unit* unit, int block) {
 
 // The products of some rows, from their first block on, with two vectors of a panel's columns from `column`
 // on: [rows][32]. Were the column not constant, every load would need an address of its own.
-template <class I, class Unit, int rows, int64_t column, class Beside>
+template <class I, class Unit, int rows, bool streamed, int64_t column, class Beside>
 KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock<Beside>& first, float* tile) {
     RowBlock<Beside> at = first;
     typename I::Floats total[rows][2];
@@ -238,7 +237,7 @@ KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock<Besi
     const int64_t blocks = at.stride;
     for (int64_t b = 0; b < blocks; b += Reader<Unit>::blocks, ++unit) {
         for (int block = 0; block < Reader<Unit>::blocks; ++block) {
-            if constexpr (rows <= 2 && column == 0) fetch_ahead(unit, block);
+            if constexpr (streamed && column == 0) fetch_ahead(unit, block);
             KERNEL_UNROLL
             for (int part = 0; part < Reader<Unit>::parts; ++part)
                 add_part<I>(*unit, block, part, column, at, total);
@@ -254,11 +253,11 @@ KERNEL_INLINE inline void multiply_columns(const Unit* unit, const RowBlock<Besi
     }
 }
 
-template <class I, class Unit, int rows, class Beside>
+template <class I, class Unit, int rows, bool streamed, class Beside>
 void multiply_tile(const Unit* unit, int64_t blocks, const char* values, const Beside* beside, float* tile) {
     const RowBlock<Beside> first = {values, blocks * quant_block * (has_words<Unit> ? 2 : 1), beside, blocks};
-    multiply_columns<I, Unit, rows, 0>(unit, first, tile);
-    if constexpr (I::columns < 16) multiply_columns<I, Unit, rows, 16>(unit, first, tile);
+    multiply_columns<I, Unit, rows, streamed, 0>(unit, first, tile);
+    if constexpr (I::columns < 16) multiply_columns<I, Unit, rows, streamed, 16>(unit, first, tile);
 }
 
 // Fetches weights that will be wanted next, a little with each tile: a processor does not foresee them.
@@ -272,11 +271,14 @@ struct Prefetch {
     }
 };
 
-// The weights of panel `index`, if there is one, over as many tiles as those rows make. A few tiles end too
-// soon for that.
+// Fewer rows than this are done with a panel too soon to fetch the next meanwhile: they fetch what comes next
+// in this one.
+constexpr int64_t few_rows = 16;
+
+// The weights of panel `index`, if there is one, over as many tiles as those rows make.
 template <class Unit>
 KERNEL_INLINE inline Prefetch prefetch_panel(const PackedWeights& weights, int64_t index, int64_t rows) {
-    if (rows < 16 || index * panel_columns >= weights.n) return {};
+    if (rows < few_rows || index * panel_columns >= weights.n) return {};
     const int64_t bytes = weights.k / Unit::k * static_cast<int64_t>(sizeof(Unit));
     const int64_t lines = (bytes * 4 / rows + 63) / 64;
     return {static_cast<const char*>(weights.data) + index * bytes, lines * 64};
@@ -286,8 +288,11 @@ template <class I, class V, class Unit, class Beside>
 void multiply_rows(const PackedWeights& weights, const char* values, int64_t row_bytes, const Beside* beside,
                    const Piece& piece, const Epilogue& epilogue) {
     using MultiplyTile = void (*)(const Unit*, int64_t, const char*, const Beside*, float*);
-    constexpr MultiplyTile multiply[] = {nullptr, multiply_tile<I, Unit, 1>, multiply_tile<I, Unit, 2>,
-                                         multiply_tile<I, Unit, 3>, multiply_tile<I, Unit, 4>};
+    constexpr MultiplyTile multiply[2][5] = {
+        {nullptr, multiply_tile<I, Unit, 1, false>, multiply_tile<I, Unit, 2, false>,
+         multiply_tile<I, Unit, 3, false>, multiply_tile<I, Unit, 4, false>},
+        {nullptr, multiply_tile<I, Unit, 1, true>, multiply_tile<I, Unit, 2, true>,
+         multiply_tile<I, Unit, 3, true>, multiply_tile<I, Unit, 4, true>}};
     constexpr int64_t together = 4;
     const int64_t blocks = weights.k / quant_block;
     constexpr int64_t finished_rows = 32;  // together, which costs less than tile by tile
@@ -306,8 +311,10 @@ void multiply_rows(const PackedWeights& weights, const char* values, int64_t row
             for (int64_t row = begin, count; row < end; row += count, --tiles) {
                 count = (end - row + tiles - 1) / tiles;
                 prefetch.some();
-                multiply[count](units, blocks, values + row * row_bytes, beside + row * blocks,
-                                tile + (row - begin) * panel_columns);
+                // With few rows, the first of them bring a panel from memory.
+                const bool streamed = row == piece.row_begin && piece.row_end - row < few_rows;
+                multiply[streamed][count](units, blocks, values + row * row_bytes, beside + row * blocks,
+                                          tile + (row - begin) * panel_columns);
             }
             finish_tile<V>(tile, end - begin, begin, first, columns, epilogue);
         }

@@ -82,24 +82,29 @@ void quantize_row(const float* x, int64_t k, const ByteRow& out) {
     const int64_t blocks = k / quant_block;
     for (int64_t b = 0; b < blocks; b += 16)
         round_sixteen<V>(x + b * quant_block, blocks - b < 16 ? blocks - b : 16, quant_block,
-                         {out.q + b * quant_block, out.blocks + b});
+                         ByteRow{out.q + b * quant_block, out.blocks + b});
+}
+
+// The same to words.
+template <class V>
+inline void round_sixteen(const float* x, int64_t blocks, int64_t stride, const WordRow& out) {
+    alignas(64) float scales[16], reciprocals[16];
+    find_scales<V>(x, blocks, 8191.0f, scales, reciprocals);
+    const V most = V::set(8191.0f);
+    for (int64_t b = 0; b < blocks; ++b, x += quant_block) {
+        const V reciprocal = V::set(reciprocals[b]);
+        store_words(min(mul(V::load(x), reciprocal), most), min(mul(V::load(x + 16), reciprocal), most),
+                    out.q + b * stride);
+        out.scales[b * stride / quant_block] = scales[b];
+    }
 }
 
 template <class V>
 void quantize_row_words(const float* x, int64_t k, const WordRow& out) {
-    alignas(64) float reciprocals[16];
-    int16_t* q = out.q;
-    const V most = V::set(8191.0f);
     const int64_t blocks = k / quant_block;
-    for (int64_t at = 0; at < blocks; at += 16) {
-        const int64_t some = blocks - at < 16 ? blocks - at : 16;
-        find_scales<V>(x, some, 8191.0f, out.scales + at, reciprocals);
-        for (int64_t b = 0; b < some; ++b, x += quant_block, q += quant_block) {
-            const V reciprocal = V::set(reciprocals[b]);
-            store_words(min(mul(V::load(x), reciprocal), most), min(mul(V::load(x + 16), reciprocal), most),
-                        q);
-        }
-    }
+    for (int64_t b = 0; b < blocks; b += 16)
+        round_sixteen<V>(x + b * quant_block, blocks - b < 16 ? blocks - b : 16, quant_block,
+                         WordRow{out.q + b * quant_block, out.scales + b});
 }
 
 // Quantizes a tile [rows][32] to block `block` of each of the rows from `row` on, which have `blocks`.
@@ -109,17 +114,17 @@ inline void quantize_tile(const float* tile, int64_t rows, int64_t row, int64_t 
     for (int64_t r = 0; r < rows; r += 16) {
         const int64_t at = (row + r) * blocks + block;
         round_sixteen<V>(tile + r * quant_block, rows - r < 16 ? rows - r : 16, blocks * quant_block,
-                         {out.q + at * quant_block, out.blocks + at});
+                         ByteRow{out.q + at * quant_block, out.blocks + at});
     }
 }
 
 template <class V>
 inline void quantize_tile(const float* tile, int64_t rows, int64_t row, int64_t block, int64_t blocks,
                           const WordRow& out) {
-    for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t r = 0; r < rows; r += 16) {
         const int64_t at = (row + r) * blocks + block;
-        quantize_row_words<V>(tile + r * quant_block, quant_block,
-                              {out.q + at * quant_block, out.scales + at});
+        round_sixteen<V>(tile + r * quant_block, rows - r < 16 ? rows - r : 16, blocks * quant_block,
+                         WordRow{out.q + at * quant_block, out.scales + at});
     }
 }
 

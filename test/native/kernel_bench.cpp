@@ -151,15 +151,20 @@ void bench_product(const Kernels& kernels, const Weights& weights, const Activat
     Random random(1);
     const FormatInfo& format = info(weights.packed.format);
     const int64_t k = weights.packed.k, n = weights.packed.n, blocks = t * n / 32;
-    Aligned<float> out(t * n);
+    Aligned<float> out(t * n), scales(blocks);
     Aligned<int8_t> q(t * n);
+    Aligned<int16_t> words(t * n);
     Aligned<ByteBlock> beside(blocks);
     const Aligned<float> bias(random.normals(n));
     Epilogue epilogue;
     epilogue.bias = bias.data();
     if (gelu) {
         epilogue.activation = FusedActivation::Gelu;
-        epilogue.bytes = {q.data(), beside.data()};
+        if (format.rows == RowForm::Words) {
+            epilogue.words = {words.data(), scales.data()};
+        } else {
+            epilogue.bytes = {q.data(), beside.data()};
+        }
         epilogue.row_blocks = n / 32;
     } else {
         epilogue.out = out.data();
