@@ -29,19 +29,14 @@ function comparison(bar, results, peaks) {
     return { to: `${bar.errorOver}'s error`, ratio: (1 - mine.value) / (1 - other(bar.errorOver)?.value) };
   }
   if (bar.weightsOver) {
-    return { to: `${bar.weightsOver}'s weights`, ratio: weights(mine) / weights(other(bar.weightsOver)) };
+    const ratio = mine.memory?.weights / other(bar.weightsOver)?.memory?.weights;
+    return { to: `${bar.weightsOver}'s weights`, ratio };
   }
-  if (bar.weightsOverFile) return { to: "the file", ratio: weights(mine) / mine.fileBytes };
   if (bar.loading)
     return { to: "a second per 100 MB of loading", ratio: mine.loadMs / 1000 / (mine.fileBytes / 1e8) };
   const peak = peaks[isaOf(bar.of, peaks)];
   if (bar.peak) return { to: `the ${bar.peak} peak`, ratio: mine.gops / peak?.[bar.peak] };
   return { to: "the read bandwidth", ratio: mine.gbPerSecond / peak?.read };
-}
-
-function weights(result) {
-  const memory = result?.memory;
-  return memory && memory.weights + memory.mapped;
 }
 
 /** The instruction set that an engine runs on: what it is told, else the first, which is the best. */
