@@ -1,6 +1,7 @@
 /** What a GGUF file holds and what this package can do with it. */
 import { targetType } from "./convert/target-type.js";
 import { UnsupportedError } from "./errors.js";
+import { entailmentLabel, type ProblemType } from "./gguf/classifier.js";
 import { LongText, StringArray, type MetadataValue } from "./gguf/metadata.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { FILE_TYPE, isTensorType } from "./gguf/types.js";
@@ -14,6 +15,7 @@ export type Task =
   | "fill-mask"
   | "next-sentence"
   | "classify"
+  | "classify-zero-shot"
   | "rerank"
   | "recognize-entities"
   | "answer"
@@ -91,6 +93,8 @@ export interface Inspection {
   readonly embedding?: EmbeddingSummary;
   /** Names of a classifier's labels, by label number. */
   readonly labels?: readonly string[];
+  /** What a classifier's labels are to each other, where the file says. */
+  readonly problemType?: ProblemType;
 }
 
 /** Options of {@link inspect}. */
@@ -134,8 +138,15 @@ export async function inspect(pathOrName: string, options: InspectOptions = {}):
     contextLength: model?.hyperparameters.contextLength,
     hyperparameters: model?.hyperparameters,
     ...(model?.kind === "encoder" && { embedding: model.sentenceTransformers }),
-    ...(model?.kind === "encoder" && model.labels.length > 0 && { labels: model.labels }),
+    ...(model?.kind === "encoder" && model.labels.length > 0 && classifierOf(model)),
   };
+}
+
+function classifierOf({
+  labels,
+  classifier: { problemType },
+}: EncoderFile): Pick<Inspection, "labels" | "problemType"> {
+  return problemType === undefined ? { labels } : { labels, problemType };
 }
 
 function tryModel(file: GgufFile): { model?: ModelFile; problem?: string } {
@@ -205,7 +216,7 @@ function tasksOf(model: ModelFile): Task[] {
   return model.kind === "decoder" ? ["generate", "score"] : encoderTasks(model);
 }
 
-function encoderTasks({ heads }: EncoderFile): Task[] {
+function encoderTasks({ heads, labels }: EncoderFile): Task[] {
   // A classifier stands on the pooler's output; llama.cpp's converter leaves the pooler out.
   const classifies = heads.sequenceLabels > 0 && heads.pooler;
   const possible: [Task, boolean][] = [
@@ -213,6 +224,7 @@ function encoderTasks({ heads }: EncoderFile): Task[] {
     ["fill-mask", heads.mlm],
     ["next-sentence", heads.nextSentence],
     ["classify", classifies],
+    ["classify-zero-shot", classifies && entailmentLabel(labels) !== undefined],
     ["rerank", classifies && heads.sequenceLabels === 1],
     ["recognize-entities", heads.tokenLabels > 0],
     ["answer", heads.questionAnswering],

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { ModelFileError, UnsupportedError } from "./errors.js";
+import { readClassifier, type ClassifierInfo } from "./gguf/classifier.js";
 import { checkBertTensors, readBertHyperparameters, type EncoderHeads } from "./gguf/bert-file.js";
 import { checkGpt2Tensors, readGpt2Hyperparameters } from "./gguf/gpt2-file.js";
 import { MetadataReader, type MetadataValue } from "./gguf/metadata.js";
@@ -37,6 +38,7 @@ export interface EncoderFile extends ModelFileBase {
   heads: EncoderHeads;
   /** Names of the classifier's labels, by label number; empty without a classifier. */
   labels: string[];
+  classifier: ClassifierInfo;
   sentenceTransformers: SentenceTransformersInfo;
 }
 
@@ -97,6 +99,7 @@ function readArchitecture(path: string, keys: MetadataReader): "bert" | "gpt2" {
 function readEncoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): EncoderFile {
   const hyperparameters = readBertHyperparameters(source);
   const heads = checkBertTensors(source, hyperparameters);
+  const labels = readLabels(source, heads.sequenceLabels || heads.tokenLabels);
   return {
     ...base,
     kind: "encoder",
@@ -104,7 +107,8 @@ function readEncoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBa
     hyperparameters,
     spec: makeSpec(file, "bert", hyperparameters),
     heads,
-    labels: readLabels(source, heads.sequenceLabels || heads.tokenLabels),
+    labels,
+    classifier: labels.length > 0 ? readClassifier(source) : {},
     sentenceTransformers: readSentenceTransformers(source.keys, hyperparameters.contextLength),
   };
 }

@@ -127,6 +127,12 @@ export interface EncodeRequest {
   mlmPositions?: Int32Array;
   /** `nextSentenceLogits`, [B, 2] = (is next, not next); the model must have the head. */
   nextSentence?: boolean;
+  /** `sequenceLogits`, [B, labels]: the classifier over the pooler's output; the model must have both. */
+  sequenceLogits?: boolean;
+  /** `tokenLogits`, [T, labels]: the classifier over every token; the model must have it. */
+  tokenLogits?: boolean;
+  /** `answerLogits`, [T, 2] = (start, end) of an answer; the model must have the head. */
+  answerLogits?: boolean;
 }
 
 export interface EncodeResult {
@@ -137,6 +143,9 @@ export interface EncodeResult {
   attentions?: Float32Array;
   mlmLogits?: Float32Array;
   nextSentenceLogits?: Float32Array;
+  sequenceLogits?: Float32Array;
+  tokenLogits?: Float32Array;
+  answerLogits?: Float32Array;
 }
 
 export interface SamplingOptions {
@@ -210,13 +219,24 @@ export interface NativeProfile {
   }[];
 }
 
+/** Which optional parts a model has. */
+export interface NativeHeads {
+  pooler: boolean;
+  mlm: boolean;
+  nextSentence: boolean;
+  /** Labels of the classifier over the pooler's output; 0 when either is missing. */
+  sequenceLabels: number;
+  /** Labels of the classifier over every token; 0 when there is none. */
+  tokenLabels: number;
+  questionAnswering: boolean;
+}
+
 /** A loaded model: one engine thread, one request queue. */
 export interface NativeModel {
   /** The device it runs on, for example `"cpu"`. */
   readonly device: string;
   readonly threads: number;
-  /** Which optional parts the file had. */
-  readonly heads: { pooler: boolean; mlm: boolean; nextSentence: boolean };
+  readonly heads: NativeHeads;
   memory(): NativeMemory;
   /** Undefined unless the model was loaded with `profile`. */
   profile(): NativeProfile | undefined;

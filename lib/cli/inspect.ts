@@ -52,6 +52,7 @@ function facts(inspection: Inspection): string[][] {
     ["tokenizer", tokenizer && tokenizerLine(tokenizer)],
     ["heads", inspection.heads.join(", ") || undefined],
     ["labels", labels && labels.join(", ")],
+    ["problem type", inspection.problemType],
     ["embedding", embedding && embeddingLine(embedding)],
     ["can", inspection.tasks.join(", ") || undefined],
     ["cannot run", inspection.problem],

@@ -2,6 +2,7 @@
 import { UnsupportedError } from "../errors.js";
 import { activationByName } from "../gguf/activation.js";
 import { checkBertConfig } from "../gguf/bert-file.js";
+import { crossEncoderActivation, PROBLEM_TYPES, problemTypeByName } from "../gguf/classifier.js";
 import type { MetadataItem } from "../gguf/writer.js";
 import type { JsonFile } from "./json-file.js";
 import type { MappedModel, TensorMapper } from "./tensor-mapper.js";
@@ -137,6 +138,19 @@ function labelNames(config: JsonFile, count: number): string[] {
   return Array.from({ length: count }, (_, i) => String(named?.[i] ?? `LABEL_${i}`));
 }
 
+/** How the classifier's logits become scores, as far as the configuration says. */
+function classifierMetadata(file: JsonFile): MetadataItem[] {
+  const stated = file.value["problem_type"] ?? undefined;
+  const problemType = problemTypeByName(stated);
+  if (stated !== undefined && problemType === undefined) {
+    throw file.error("problem_type", `one of ${PROBLEM_TYPES.join(", ")}`);
+  }
+  const entries = { problem_type: problemType, activation: crossEncoderActivation(file.value) };
+  return Object.entries(entries).flatMap(([name, value]): MetadataItem[] => {
+    return value === undefined ? [] : [{ key: `bert.classifier.${name}`, type: "string", value }];
+  });
+}
+
 /** Maps the whole checkpoint; returns what the file says about the model. */
 export function mapBert(mapper: TensorMapper, configFile: JsonFile, architecture: string): MappedModel {
   const config = readConfig(configFile);
@@ -146,6 +160,7 @@ export function mapBert(mapper: TensorMapper, configFile: JsonFile, architecture
   if (labels > 0) {
     const value = labelNames(configFile, labels);
     metadata.push({ key: "bert.classifier.output_labels", type: "array", itemType: "string", value });
+    metadata.push(...classifierMetadata(configFile));
   }
   return {
     metadata,

@@ -152,6 +152,9 @@ EncodeRequest to_encode_request(const Napi::Value& value) {
     request.hidden_states = flag(object, "hiddenStates");
     request.attentions = flag(object, "attentions");
     request.next_sentence = flag(object, "nextSentence");
+    request.sequence_labels = flag(object, "sequenceLogits");
+    request.token_labels = flag(object, "tokenLogits");
+    request.answer = flag(object, "answerLogits");
     return request;
 }
 

@@ -47,6 +47,9 @@ Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
     set("attentions", result.attentions);
     set("mlmLogits", result.mlm_logits);
     set("nextSentenceLogits", result.next_sentence);
+    set("sequenceLogits", result.sequence_labels);
+    set("tokenLogits", result.token_labels);
+    set("answerLogits", result.answer);
     return object;
 }
 
@@ -160,6 +163,9 @@ Napi::Value NativeModel::heads(const Napi::CallbackInfo& info) {
     object.Set("pooler", engine_->heads().pooler);
     object.Set("mlm", engine_->heads().mlm);
     object.Set("nextSentence", engine_->heads().next_sentence);
+    object.Set("sequenceLabels", static_cast<double>(engine_->heads().sequence_labels));
+    object.Set("tokenLabels", static_cast<double>(engine_->heads().token_labels));
+    object.Set("questionAnswering", engine_->heads().question_answering);
     return object;
 }
 

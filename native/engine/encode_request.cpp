@@ -18,6 +18,9 @@ void check_heads(const EncodeRequest& request, const Heads& heads) {
     need(request.pooler, heads.pooler, "pooler");
     need(request.next_sentence, heads.next_sentence, "next-sentence head");
     need(!request.mlm_positions.empty(), heads.mlm, "masked-token head");
+    need(request.sequence_labels, heads.sequence_labels > 0, "sequence classifier");
+    need(request.token_labels, heads.token_labels > 0, "token classifier");
+    need(request.answer, heads.question_answering, "question-answering head");
 }
 
 void check_lengths(const EncodeRequest& request, int64_t context) {
@@ -66,7 +69,7 @@ void check_encode_request(const EncodeRequest& request, const ModelSize& size, c
     check_values(request.mlm_positions, static_cast<int64_t>(request.ids.size()), "mask positions");
 }
 
-EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken cancel_,
+EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, const Heads& heads, CancelToken cancel_,
                      Completion<EncodeResult> completion_)
     : request(std::move(request_)), cancel(std::move(cancel_)), completion(std::move(completion_)) {
     offsets.reserve(request.lengths.size() + 1);
@@ -97,8 +100,12 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     const size_t attention = count(request.attentions, attention_offsets.back());
     const size_t mlm = request.mlm_positions.size() * static_cast<size_t>(size.vocabulary);
     const size_t next_sentence = count(request.next_sentence, sequences() * 2);
+    const size_t sequence_labels = count(request.sequence_labels, sequences() * heads.sequence_labels);
+    const size_t token_labels = count(request.token_labels, tokens * heads.token_labels);
+    const size_t answer = count(request.answer, tokens * 2);
 
-    const size_t values = pooled + last + pooler + hidden + attention + mlm + next_sentence;
+    const size_t values = pooled + last + pooler + hidden + attention + mlm + next_sentence +
+                          sequence_labels + token_labels + answer;
     require_memory(values * sizeof(float), "The results (fewer outputs or texts at a time need less)");
     result.pooled.resize(pooled);
     result.last_hidden.resize(last);
@@ -107,13 +114,17 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, CancelToken 
     result.attentions.resize(attention);
     result.mlm_logits.resize(mlm);
     result.next_sentence.resize(next_sentence);
+    result.sequence_labels.resize(sequence_labels);
+    result.token_labels.resize(token_labels);
+    result.answer.resize(answer);
 }
 
 bool EncodeJob::same_outputs(const EncodeJob& other) const {
     const EncodeRequest& a = request;
     const EncodeRequest& b = other.request;
     return a.hidden_states == b.hidden_states && a.attentions == b.attentions && a.pooler == b.pooler &&
-           a.next_sentence == b.next_sentence;
+           a.next_sentence == b.next_sentence && a.sequence_labels == b.sequence_labels &&
+           a.token_labels == b.token_labels && a.answer == b.answer;
 }
 
 }  // namespace ggml_transformers

@@ -116,6 +116,9 @@ EncoderWants EncodeScheduler::wants() const {
     wants.pooler = sample.pooler;
     wants.next_sentence = sample.next_sentence;
     wants.mlm = !batch_.mlm_rows.empty();
+    wants.sequence_labels = sample.sequence_labels;
+    wants.token_labels = sample.token_labels;
+    wants.answer = sample.answer;
     return wants;
 }
 
@@ -217,6 +220,14 @@ class Delivery {
         read_output(tensor, job_.result.next_sentence.data() + sequence_ * 2, index * 2, 2);
     }
 
+    void sequence_labels(const ggml_tensor* tensor, int64_t index) const {
+        const int64_t labels = tensor->ne[0];
+        read_output(tensor, job_.result.sequence_labels.data() + sequence_ * labels, index * labels, labels);
+    }
+
+    void token_labels(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.token_labels); }
+    void answer(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.answer); }
+
     // Returns the batch's next masked-token row.
     int64_t mlm(const ggml_tensor* tensor, int64_t batch_row) const {
         if (job_.mlm_rows.empty()) return batch_row;
@@ -229,6 +240,11 @@ class Delivery {
     }
 
  private:
+    void all_tokens(const ggml_tensor* tensor, std::vector<float>& out) const {
+        const int64_t width = tensor->ne[0];
+        read_output(tensor, out.data() + first_ * width, row_ * width, length_ * width);
+    }
+
     EncodeJob& job_;
     int64_t sequence_;
     const ModelSize& size_;
@@ -255,6 +271,9 @@ void EncodeScheduler::deliver(const EncoderOutputs& outputs) {
             if (job.request.attentions) delivery.attentions(outputs.attentions, g, i);
             if (job.request.pooler) delivery.pooler(outputs.pooler, index);
             if (job.request.next_sentence) delivery.next_sentence(outputs.next_sentence, index);
+            if (job.request.sequence_labels) delivery.sequence_labels(outputs.sequence_labels, index);
+            if (job.request.token_labels) delivery.token_labels(outputs.token_labels);
+            if (job.request.answer) delivery.answer(outputs.answer);
             mlm_row = delivery.mlm(outputs.mlm, mlm_row);
             if (--job.remaining == 0) job.completion.finish(std::move(job.result));
         }

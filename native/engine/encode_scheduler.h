@@ -26,6 +26,9 @@ struct EncodeRequest {
     bool hidden_states = false;
     bool attentions = false;
     bool next_sentence = false;
+    bool sequence_labels = false;
+    bool token_labels = false;
+    bool answer = false;
     std::vector<int32_t> mlm_positions;  // [M], indices into T
 };
 
@@ -38,6 +41,9 @@ struct EncodeResult {
     std::vector<float> attentions;
     std::vector<float> mlm_logits;
     std::vector<float> next_sentence;
+    std::vector<float> sequence_labels;
+    std::vector<float> token_labels;
+    std::vector<float> answer;
 };
 
 // Throws Error(InvalidArgument | InputTooLong | Unsupported) for what the model cannot encode.
@@ -46,7 +52,7 @@ void check_encode_request(const EncodeRequest& request, const ModelSize& size, c
 class EncodeJob {
  public:
     // Sizes the results. Throws Error(OutOfMemory).
-    EncodeJob(EncodeRequest request, const ModelSize& size, CancelToken cancel,
+    EncodeJob(EncodeRequest request, const ModelSize& size, const Heads& heads, CancelToken cancel,
               Completion<EncodeResult> completion);
 
     EncodeRequest request;

@@ -122,7 +122,7 @@ void Engine::warm_up() {
         request.ids = {0};
         request.lengths = {1};
         request.pooling = Pooling::Cls;
-        encode_->add(std::make_shared<EncodeJob>(std::move(request), size_, CancelToken(),
+        encode_->add(std::make_shared<EncodeJob>(std::move(request), size_, heads_, CancelToken(),
                                                  Completion<EncodeResult>(no_outcome)));
     } else {
         GenerateRequest request;
@@ -229,7 +229,7 @@ CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> compl
         return cancel;
     }
     accept(encode_inbox_,
-           std::make_shared<EncodeJob>(std::move(request), size_, cancel, std::move(completion)));
+           std::make_shared<EncodeJob>(std::move(request), size_, heads_, cancel, std::move(completion)));
     return cancel;
 }
 

@@ -1,6 +1,6 @@
 // BERT: Devlin et al., arXiv:1810.04805, as Hugging Face's BertModel computes it.
-// Post-LN encoder with learned positions and segments; pooler, masked-token and next-sentence heads where the
-// checkpoint has them.
+// Post-LN encoder with learned positions and segments; pooler, and the heads the checkpoint has: masked
+// token, next sentence, classifiers of the sequence and of every token, start and end of an answer.
 #include <cmath>
 
 #include "models/bind.h"
@@ -53,6 +53,9 @@ struct BertWeights {
     Norm mlm_norm;                     // [H]
     Linear mlm_output;                 // [H, V]; the token embedding when tied
     Linear next_sentence;              // [H, 2]
+    Linear sequence_labels;            // [H, labels]
+    Linear token_labels;               // [H, labels]
+    Linear answer;                     // [H, 2]
 };
 
 BertLayer read_layer(const Weights& weights, const BertParameters& p, int64_t index) {
@@ -84,6 +87,9 @@ BertWeights read_weights(const Weights& weights, const BertParameters& p) {
     for (int64_t i = 0; i < s.layers; ++i) w.layers.push_back(read_layer(weights, p, i));
     w.pooler = find_linear(weights, "cls", s.hidden, s.hidden);
     w.next_sentence = find_linear(weights, "nsp", s.hidden, 2);
+    w.sequence_labels = find_classifier(weights, "cls.output", s.hidden);
+    w.token_labels = find_classifier(weights, "token_cls", s.hidden);
+    w.answer = find_linear(weights, "qa", s.hidden, 2);
     w.mlm_transform = find_linear(weights, "mlm.transform", s.hidden, s.hidden);
     if (w.mlm_transform.weight != nullptr) {
         w.mlm_norm = require_norm(weights, "mlm.transform_norm", s.hidden, p.epsilon);
@@ -105,7 +111,14 @@ class Bert final : public EncoderModel {
 
     Heads heads() const override {
         const bool pooler = w_.pooler.weight != nullptr;
-        return {pooler, w_.mlm_transform.weight != nullptr, pooler && w_.next_sentence.weight != nullptr};
+        Heads heads;
+        heads.pooler = pooler;
+        heads.mlm = w_.mlm_transform.weight != nullptr;
+        heads.next_sentence = pooler && w_.next_sentence.weight != nullptr;
+        heads.sequence_labels = pooler ? labels_of(w_.sequence_labels) : 0;
+        heads.token_labels = labels_of(w_.token_labels);
+        heads.question_answering = w_.answer.weight != nullptr;
+        return heads;
     }
 
     size_t max_nodes(size_t groups) const override {
@@ -154,7 +167,7 @@ class Bert final : public EncoderModel {
 
     void build_heads(GraphBuilder& b, const EncoderBatch& batch, const EncoderWants& wants,
                      EncoderOutputs& out) const {
-        if (wants.pooler || wants.next_sentence) {
+        if (wants.pooler || wants.next_sentence || wants.sequence_labels) {
             b.block("pooler");
             ggml_tensor* cls = embed(b, {out.last_hidden, b.input(batch.cls_rows)});  // [H, B]
             out.pooler = b.output(linear(b, w_.pooler, Activation::Tanh, cls));       // [H, B]
@@ -163,12 +176,27 @@ class Bert final : public EncoderModel {
             ggml_tensor* scores = linear(b.block("next-sentence head"), w_.next_sentence, out.pooler);
             out.next_sentence = b.output(scores);  // [2, B]
         }
+        if (wants.sequence_labels) {
+            ggml_tensor* scores = linear(b.block("sequence classifier"), w_.sequence_labels, out.pooler);
+            out.sequence_labels = b.output(scores);  // [labels, B]
+        }
+        if (wants.token_labels) {
+            ggml_tensor* scores = linear(b.block("token classifier"), w_.token_labels, out.last_hidden);
+            out.token_labels = b.output(scores);  // [labels, T]
+        }
+        if (wants.answer) {
+            out.answer = b.output(linear(b.block("answer head"), w_.answer, out.last_hidden));  // [2, T]
+        }
         if (wants.mlm) {
             b.block("masked-token head");
             ggml_tensor* x = embed(b, {out.last_hidden, b.input(batch.mlm_rows)});  // [H, M]
             x = linear(b, w_.mlm_transform, p_.activation, x);                      // [H, M]
             out.mlm = b.output(linear(b, w_.mlm_output, norm(b, w_.mlm_norm, x)));  // [V, M]
         }
+    }
+
+    static int64_t labels_of(const Linear& classifier) {
+        return classifier.weight == nullptr ? 0 : classifier.weight->ne[1];
     }
 
     BertParameters p_;

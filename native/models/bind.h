@@ -18,6 +18,11 @@ inline Linear find_linear(const Weights& weights, const std::string& name, int64
     return {weights.find(name + ".weight", {in, out}), weights.find(name + ".bias", {out})};
 }
 
+// The same, with as many outputs as the file's weight has.
+inline Linear find_classifier(const Weights& weights, const std::string& name, int64_t in) {
+    return find_linear(weights, name, in, weights.extent(name + ".weight", 1));
+}
+
 // `name`.weight and `name`.bias, both [hidden].
 inline Norm require_norm(const Weights& weights, const std::string& name, int64_t hidden, float epsilon) {
     return {weights.require(name + ".weight", {hidden}), weights.require(name + ".bias", {hidden}), epsilon};

@@ -19,6 +19,9 @@ struct Heads {
     bool pooler = false;
     bool mlm = false;
     bool next_sentence = false;
+    int64_t sequence_labels = 0;  // of the classifier over the pooler's output; 0: none
+    int64_t token_labels = 0;     // of the classifier over every token; 0: none
+    bool question_answering = false;
 };
 
 // Sizes every architecture has.
@@ -48,10 +51,15 @@ struct EncoderWants {
     bool pooler = false;
     bool next_sentence = false;
     bool mlm = false;
+    bool sequence_labels = false;
+    bool token_labels = false;
+    bool answer = false;
 
     bool operator==(const EncoderWants& other) const {
         return hidden_states == other.hidden_states && attentions == other.attentions &&
-               pooler == other.pooler && next_sentence == other.next_sentence && mlm == other.mlm;
+               pooler == other.pooler && next_sentence == other.next_sentence && mlm == other.mlm &&
+               sequence_labels == other.sequence_labels && token_labels == other.token_labels &&
+               answer == other.answer;
     }
 };
 
@@ -62,6 +70,9 @@ struct EncoderOutputs {
     ggml_tensor* pooler = nullptr;                      // [H, B]
     ggml_tensor* next_sentence = nullptr;               // [2, B]
     ggml_tensor* mlm = nullptr;                         // [V, M]
+    ggml_tensor* sequence_labels = nullptr;             // [labels, B]
+    ggml_tensor* token_labels = nullptr;                // [labels, T]
+    ggml_tensor* answer = nullptr;                      // [2, T]: start, end
 };
 
 class EncoderModel {

@@ -601,6 +601,15 @@ describe("what cannot be converted is named", () => {
     expect(existsSync(out())).toBe(false);
   });
 
+  test("a classifier whose problem type nobody knows", async () => {
+    const architecture = "BertForSequenceClassification";
+    const config = { problem_type: "guess" };
+    const { dir } = await writeRandomBert(fresh(), { architecture, config, hidden: 32, layers: 1 });
+    const call = convert(dir, out());
+    await expect(call).rejects.toThrow(/one of regression, .* for problem_type but found "guess"/);
+    await expect(call).rejects.toMatchObject({ details: { field: "problem_type" } });
+  });
+
   test("a tensor nobody knows, unless it may be left out", async () => {
     const model = await writeRandomBert(fresh(), { architecture: "BertModel", hidden: 32, layers: 1 });
     const stored = [...model.weights].map(([name, { shape, data }]) => {

@@ -51,6 +51,23 @@ describe("the tasks of a file", () => {
     });
   });
 
+  test("a classifier of entailment classifies zero-shot, and says what its labels are to each other", async () => {
+    const dir = join(folder, "nli");
+    const labels = ["contradiction", "ENTAILMENT"];
+    const config = { problem_type: "single_label_classification" };
+    await writeRandomBert(dir, {
+      architecture: "BertForSequenceClassification",
+      labels,
+      config,
+      hidden: 16,
+      layers: 1,
+    });
+    await convert(dir, `${dir}.gguf`);
+    const seen = await inspect(`${dir}.gguf`);
+    expect(seen.tasks).toEqual(["embed", "classify", "classify-zero-shot"]);
+    expect(seen).toMatchObject({ labels, problemType: config.problem_type });
+  });
+
   test("a classifier without its pooler, as llama.cpp's converter leaves it, does not classify", async () => {
     const path = join(folder, "headless.gguf");
     const spec = withTensor(withTensor(tinyBert(), "cls.weight", undefined), "cls.bias", undefined);

@@ -69,6 +69,27 @@ describe("a bert file", () => {
     expect(model.spec.hyperparameters).toBe(model.hyperparameters);
   });
 
+  test("says how its classifier's logits become scores, in our keys or the configuration it carries", async () => {
+    expect((await openBert(tinyBert())).classifier).toEqual({});
+    const config = { problem_type: "regression", sbert_ce_default_activation_function: "old.Name" };
+    const configured = withKey(tinyBert(), "huggingface.config.json", text(JSON.stringify(config)));
+    expect((await openBert(configured)).classifier).toEqual({
+      problemType: "regression",
+      activation: "old.Name",
+    });
+    const keyed = withKey(configured, "bert.classifier.problem_type", text("multi_label_classification"));
+    const both = withKey(keyed, "bert.classifier.activation", text("new.Name"));
+    expect((await openBert(both)).classifier).toEqual({
+      problemType: "multi_label_classification",
+      activation: "new.Name",
+    });
+    const wrong = withKey(tinyBert(), "bert.classifier.problem_type", text("guess"));
+    await expect(openBert(wrong)).rejects.toMatchObject({
+      code: "MODEL_FILE_INVALID",
+      details: { field: "bert.classifier.problem_type" },
+    });
+  });
+
   test("has a table of tensors that points at their data", async () => {
     const spec = tinyBert();
     const marked = spec.tensors.map((tensor, i): TensorSpec => {

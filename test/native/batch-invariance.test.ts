@@ -16,6 +16,9 @@ const OUTPUTS = {
   attentions: true,
   poolerOutput: true,
   nextSentence: true,
+  sequenceLogits: true,
+  tokenLogits: true,
+  answerLogits: true,
 };
 
 interface Input {
@@ -65,6 +68,9 @@ function split(result: EncodeResult, inputs: readonly Input[], h: BertHyperparam
     attentions: take("attentions", L * A * S * S),
     poolerOutput: take("poolerOutput", H),
     nextSentenceLogits: take("nextSentenceLogits", 2),
+    sequenceLogits: take("sequenceLogits", 3),
+    tokenLogits: take("tokenLogits", S * 5),
+    answerLogits: take("answerLogits", S * 2),
     mlmLogits: take("mlmLogits", masks.length * V),
   }));
   for (const [name, end] of at) expect(result[name]).toHaveLength(end);

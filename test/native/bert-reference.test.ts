@@ -2,10 +2,13 @@ import { describe, expect, it } from "vitest";
 import type { EncodeRequest } from "../../lib/native.js";
 import { concatenate } from "../reference/arithmetic.js";
 import {
+  bertAnswer,
   bertEncoder,
   bertMaskedTokens,
   bertNextSentence,
   bertPooler,
+  bertSequenceLabels,
+  bertTokenLabels,
   pool,
   unit,
   type ReferenceBertConfig,
@@ -34,6 +37,8 @@ const SHAPES: Record<string, BertOptions> = {
   "five segments": { segments: 5 },
   "fused projections": { fused: true, H: 36, A: 3 },
   "a head of its own": { tied: false },
+  "one label": { labels: 1 },
+  "as many labels as two panels and a bit": { labels: 75 },
   "a large epsilon": { epsilon: 0.1 },
   gelu_new: { activation: "gelu_new" },
   relu: { activation: "relu" },
@@ -68,7 +73,13 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
     const request: EncodeRequest = { ...ragged(sequences), segments: ragged(segments).ids };
     request.mlmPositions = Int32Array.of(0, 7, request.ids.length - 1);
     const outputs = { lastHiddenState: true, hiddenStates: true, attentions: true };
-    const heads = { poolerOutput: true, nextSentence: true };
+    const heads = {
+      poolerOutput: true,
+      nextSentence: true,
+      sequenceLogits: true,
+      tokenLogits: true,
+      answerLogits: true,
+    };
     const result = await withModel(test.spec, { lowering }, (model) =>
       encode(model, { ...request, ...outputs, ...heads }),
     );
@@ -86,6 +97,23 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
     expect(maxDifference(result.poolerOutput!, concatenate(pooled))).toBeLessThan(TOLERANCE);
     expect(maxDifference(result.nextSentenceLogits!, concatenate(nextSentence))).toBeLessThan(TOLERANCE);
     expect(maxDifference(result.mlmLogits!, mlm)).toBeLessThan(TOLERANCE);
+    const labels = concatenate(pooled.map((each) => bertSequenceLabels(test.weights, each)));
+    expect(maxDifference(result.sequenceLogits!, labels)).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.tokenLogits!, bertTokenLabels(test.weights, last))).toBeLessThan(TOLERANCE);
+    expect(maxDifference(result.answerLogits!, bertAnswer(test.weights, last))).toBeLessThan(TOLERANCE);
+  });
+
+  it("computes each head alone as with the others", async () => {
+    const test = await randomBert(folder, { seed: SEED });
+    const request = ragged(inputs(test).sequences);
+    const heads = { sequenceLogits: true, tokenLogits: true, answerLogits: true };
+    await withModel(test.spec, { lowering }, async (model) => {
+      const all = await encode(model, { ...request, ...heads });
+      expect(Object.keys(all).sort()).toEqual(Object.keys(heads).sort());
+      for (const head of Object.keys(heads) as (keyof typeof heads)[]) {
+        expect(await encode(model, { ...request, [head]: true })).toEqual({ [head]: all[head] });
+      }
+    });
   });
 
   it("pools and normalizes", async () => {
@@ -123,19 +151,36 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
   it("says which heads there are, and refuses those that are not", async () => {
     const test = await randomBert(folder, { heads: false });
     await withModel(test.spec, { lowering }, async (model) => {
-      expect(model.heads).toEqual({ pooler: false, mlm: false, nextSentence: false });
+      expect(model.heads).toEqual({
+        pooler: false,
+        mlm: false,
+        nextSentence: false,
+        sequenceLabels: 0,
+        tokenLabels: 0,
+        questionAnswering: false,
+      });
       const request = ragged([Int32Array.of(1, 2)]);
       for (const wanted of [
         { poolerOutput: true },
         { nextSentence: true },
         { mlmPositions: Int32Array.of(0) },
+        { sequenceLogits: true },
+        { tokenLogits: true },
+        { answerLogits: true },
       ]) {
         await expect(encode(model, { ...request, ...wanted })).rejects.toMatchObject({ code: "UNSUPPORTED" });
       }
     });
     const whole = await randomBert(folder);
     await withModel(whole.spec, { lowering }, async (model) => {
-      expect(model.heads).toEqual({ pooler: true, mlm: true, nextSentence: true });
+      expect(model.heads).toEqual({
+        pooler: true,
+        mlm: true,
+        nextSentence: true,
+        sequenceLabels: 3,
+        tokenLabels: 5,
+        questionAnswering: true,
+      });
     });
   });
 });

@@ -41,8 +41,10 @@ export interface ModelOptions {
 
 export interface BertOptions extends ModelOptions {
   segments?: number;
-  /** Pooler, masked-token head and next-sentence head. Default: true. */
+  /** The pooler and every head. Default: true. */
   heads?: boolean;
+  /** Labels of the sequence classifier. Default: 3; that of tokens has two more. */
+  labels?: number;
 }
 
 export interface Gpt2Options extends ModelOptions {
@@ -88,6 +90,9 @@ export async function randomBert(
     drafts.push(...make.linear("mlm.transform", H, H), ...make.norm("mlm.transform_norm", H));
     drafts.push(make.vector("mlm.output.bias", V, 0));
     if (!(options.tied ?? true)) drafts.push(make.matrix("mlm.output", H, V));
+    const labels = options.labels ?? 3;
+    drafts.push(...make.linear("cls.output", H, labels), ...make.linear("token_cls", H, labels + 2));
+    drafts.push(...make.linear("qa", H, 2));
   }
   const hyperparameters = {
     vocabSize: V,

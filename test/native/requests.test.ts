@@ -93,6 +93,9 @@ describe("an encoder", () => {
       "attentions",
       "poolerOutput",
       "nextSentence",
+      "sequenceLogits",
+      "tokenLogits",
+      "answerLogits",
     ];
     for (const field of flags) for (const value of NOT_BOOLEANS) await refuse({ ...good, [field]: value });
     for (const pooling of [null, 1, "", "average", "MEAN", {}]) await refuse({ ...good, pooling });

@@ -74,6 +74,21 @@ export function bertNextSentence(weights: ReferenceWeights, pooled: Float64Array
   return linear(weights, "nsp", pooled);
 }
 
+/** Logits of the labels, from the pooler's output, [labels]. */
+export function bertSequenceLabels(weights: ReferenceWeights, pooled: Float64Array): Float64Array {
+  return linear(weights, "cls.output", pooled);
+}
+
+/** Logits of the labels of every token, [S, labels]. */
+export function bertTokenLabels(weights: ReferenceWeights, last: Float64Array): Float64Array {
+  return linear(weights, "token_cls", last);
+}
+
+/** Logits of an answer's start and end at every token, [S, 2]. Devlin et al., section 4.2. */
+export function bertAnswer(weights: ReferenceWeights, last: Float64Array): Float64Array {
+  return linear(weights, "qa", last);
+}
+
 /** Masked-token logits at the given positions, [M, V]. The decoder shares the token embedding unless it has its own. */
 export function bertMaskedTokens(
   weights: ReferenceWeights,

@@ -56,8 +56,8 @@ export interface RandomBertOptions extends SharedOptions {
   architecture?: BertArchitecture;
   /** Rows of the segment embedding. Default: 2. */
   segments?: number;
-  /** Labels of a classifier. Default: 3. */
-  labels?: number;
+  /** Labels of a classifier, or their number. Default: 3, called `label 0` and so on. */
+  labels?: number | readonly string[];
   /** Whether the masked-token head shares the token embedding. Default: true. */
   tied?: boolean;
   /** Adds the files of a sentence-transformers folder. */
@@ -110,11 +110,10 @@ export async function writeRandomBert(dir: string, options: RandomBertOptions = 
     tie_word_embeddings: options.tied ?? true,
     ...options.config,
   };
-  const labels = options.labels ?? 3;
-  if (/Classification/.test(architecture)) {
-    config["id2label"] = Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `label ${i}`]));
-  }
-  const tensors = bertTensors(config, architecture, labels, weightMaker(options), options.tied ?? true);
+  const { labels = 3 } = options;
+  const names = typeof labels === "number" ? Array.from({ length: labels }, (_, i) => `label ${i}`) : labels;
+  if (/Classification/.test(architecture)) config["id2label"] = Object.fromEntries(names.entries());
+  const tensors = bertTensors(config, architecture, names.length, weightMaker(options), options.tied ?? true);
   if (options.sentenceTransformers)
     await writeSentenceTransformers(dir, hidden, options.sentenceTransformers);
   return writeModel(dir, config, tensors, options);
