@@ -20,6 +20,8 @@ export interface Sequence {
 export interface BatchJob<S extends Sequence, R> {
   /** Number of inputs. */
   readonly total: number;
+  /** Inputs tokenized before their batches are formed. Default: 256. */
+  readonly inputsAtOnce?: number;
   /** Tokenizes the inputs from `begin` to `end` (exclusive). */
   prepare(begin: number, end: number, signal: AbortSignal): Promise<S[]>;
   /** Numbers the engine returns for this input. */
@@ -28,7 +30,7 @@ export interface BatchJob<S extends Sequence, R> {
   compute(batch: readonly S[], signal: AbortSignal): Promise<R[]>;
 }
 
-/** Inputs tokenized before their batches are formed. */
+/** Default of `inputsAtOnce`. */
 const WINDOW = 256;
 /** Tokens of a batch: enough to fill any device, while its activations stay in tens of megabytes. */
 const BATCH_TOKENS = 4096;
@@ -38,14 +40,16 @@ const BATCH_OUTPUT = 2 ** 20;
 const BATCHES_IN_FLIGHT = 2;
 
 /**
- * Runs a job to its end and returns the results in the order of the inputs. When a batch fails or `signal` fires, everything else of the call is cancelled, and the
- * promise rejects once nothing of it is left in the engine.
+ * Runs a job to its end and returns the results in the order of the inputs. When a batch fails or `signal`
+ * fires, everything else of the call is cancelled, and the promise rejects once nothing of it is left in the
+ * engine.
  */
 export async function runBatches<S extends Sequence, R>(
   job: BatchJob<S, R>,
   options: { signal?: AbortSignal; onProgress?: (progress: Progress) => void },
 ): Promise<R[]> {
   const { signal, onProgress } = options;
+  const { total, inputsAtOnce = WINDOW } = job;
   if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
   const stop = new AbortController();
   const forget = onAbort(signal, () => stop.abort(signal!.reason));
@@ -61,7 +65,7 @@ export async function runBatches<S extends Sequence, R>(
   const compute = async (batch: readonly S[]) => {
     const computed = await job.compute(batch, stop.signal);
     for (const [i, { index }] of batch.entries()) results[index] = computed[i]!;
-    onProgress?.({ done: (done += batch.length), total: job.total });
+    onProgress?.({ done: (done += batch.length), total });
   };
   const start = (batch: readonly S[]) => {
     const work = compute(batch)
@@ -71,8 +75,8 @@ export async function runBatches<S extends Sequence, R>(
   };
 
   try {
-    for (let begin = 0; begin < job.total && !failure; begin += WINDOW) {
-      const window = await job.prepare(begin, Math.min(begin + WINDOW, job.total), stop.signal);
+    for (let begin = 0; begin < total && !failure; begin += inputsAtOnce) {
+      const window = await job.prepare(begin, Math.min(begin + inputsAtOnce, total), stop.signal);
       for (const batch of formBatches(window, job)) {
         while (inFlight.size >= BATCHES_IN_FLIGHT) await Promise.race(inFlight);
         if (failure) break;

@@ -2,10 +2,12 @@ import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import { checkEach, type EncoderInput } from "./inputs.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
+import type { ClassifierInfo, ProblemType } from "./gguf/classifier.js";
 import type { EncoderFile } from "./model-file.js";
-import type { NativeMemory, NativeModel, PoolingMode } from "./native.js";
+import type { NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./native.js";
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
+import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -40,7 +42,11 @@ export interface EncoderInfo extends ModelInfo {
   /** Name of the prompt `embed` uses by default. */
   readonly defaultPromptName?: string;
   /** Which heads the file has. */
-  readonly heads: { readonly pooler: boolean; readonly mlm: boolean; readonly nextSentence: boolean };
+  readonly heads: Readonly<NativeHeads>;
+  /** Names of the classifier's labels, by label number; empty without a classifier. */
+  readonly labels: readonly string[];
+  /** What the classifier's labels are to each other, where the file says. */
+  readonly problemType?: ProblemType;
 }
 
 /** What a task needs of an encoder. */
@@ -48,6 +54,7 @@ export interface EncoderCore {
   readonly model: NativeModel;
   readonly tokenizer: Tokenizer;
   readonly info: EncoderInfo;
+  readonly classifier: ClassifierInfo;
 }
 
 /**
@@ -82,7 +89,8 @@ export class Encoder implements AsyncDisposable, Disposable {
    */
   static async load(pathOrName: string, options?: LoadOptions): Promise<Encoder> {
     const loaded = await loadModel("encoder", pathOrName, options);
-    return new Encoder({ model: loaded.model, tokenizer: loaded.tokenizer, info: encoderInfo(loaded) });
+    const { model, tokenizer, file } = loaded;
+    return new Encoder({ model, tokenizer, info: encoderInfo(loaded), classifier: file.classifier });
   }
 
   /** What is known of the model. */
@@ -157,6 +165,20 @@ export class Encoder implements AsyncDisposable, Disposable {
     return nextSentence(core, pairs, b);
   }
 
+  /**
+   * Scores of the classifier's labels for a text, or a text with a second one (`{ text, pair }`), or many.
+   *
+   * @throws UnsupportedError when the model has no sequence classifier.
+   */
+  classify(input: EncoderInput, options?: ClassifyOptions): Promise<Classification>;
+  classify(inputs: readonly EncoderInput[], options?: ClassifyOptions): Promise<Classification[]>;
+  async classify(
+    inputs: EncoderInput | readonly EncoderInput[],
+    options?: ClassifyOptions,
+  ): Promise<Classification | Classification[]> {
+    return classify(this.#usable(), inputs, options);
+  }
+
   /** Bytes in use by this model. */
   memory(): NativeMemory {
     return this.#core.model.memory();
@@ -200,6 +222,8 @@ function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): Enco
     prompts: Object.freeze({ ...sentenceTransformers.prompts }),
     defaultPromptName: sentenceTransformers.defaultPromptName,
     heads: Object.freeze({ ...model.heads }),
+    labels: Object.freeze([...file.labels]),
+    problemType: file.classifier.problemType,
   };
   return Object.freeze(info);
 }

@@ -27,10 +27,13 @@ export type {
   TypeSummary,
 } from "./inspect.js";
 export type { LoadOptions, ModelInfo } from "./loading.js";
-export type { DeviceInfo, NativeMemory, PoolingMode, TensorType } from "./native.js";
+export type { ProblemType } from "./gguf/classifier.js";
+export type { DeviceInfo, NativeHeads, NativeMemory, PoolingMode, TensorType } from "./native.js";
 export type { Profile, ProfiledOperation } from "./profile.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
+export type { Classification, ClassifyOptions } from "./tasks/classify.js";
+export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
 export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from "./tasks/fill-mask.js";

@@ -14,7 +14,7 @@ import {
   tokenIds,
   type Check,
 } from "./options.js";
-import type { Encoding } from "./tokenizer/index.js";
+import type { Encoding, TruncationStrategy } from "./tokenizer/index.js";
 import { breathe } from "./tokenizer/time-slices.js";
 
 /**
@@ -159,6 +159,8 @@ export interface LengthPolicy {
   /** Most tokens per input. */
   readonly limit: number;
   readonly truncate: boolean;
+  /** Which text of a pair loses tokens. Default: the longer one first. */
+  readonly truncation?: TruncationStrategy;
   readonly onTruncate?: (truncation: Truncation) => void;
 }
 
@@ -186,6 +188,7 @@ export async function tokenizeInputs(
     const encoding = await tokenizer.encodeAsync(input.text, {
       pair: input.pair,
       maxLength: policy.limit,
+      truncation: policy.truncation,
       signal,
     });
     const truncated = encoding.truncated > 0;
@@ -214,9 +217,19 @@ function takeIds(
 function allowTruncation(length: number, index: number, policy: LengthPolicy): void {
   const { limit } = policy;
   if (policy.truncate) return policy.onTruncate?.({ index, length, limit });
+  throw refuseLength(length, index, limit, "maxLength or truncate: true cuts it");
+}
+
+/** The error for an input over the limit; `remedy` says what lets it through. */
+export function refuseLength(
+  length: number,
+  index: number,
+  limit: number,
+  remedy: string,
+): InputTooLongError {
   const details = { length, limit, index };
-  throw new InputTooLongError(
-    `Expected at most ${limit} tokens for input ${index} but it has ${length}: maxLength or truncate: true cuts it`,
+  return new InputTooLongError(
+    `Expected at most ${limit} tokens for input ${index} but it has ${length}: ${remedy}`,
     details,
   );
 }

@@ -21,9 +21,13 @@ export interface JsonOption {
   json?: boolean;
 }
 
-export function addModelOptions(command: Command, defaultModel: string): Command {
-  return command
-    .option("-m, --model <path>", "GGUF file, or the name of an embedded model", defaultModel)
+/** Without `defaultModel` the model has to be named: none of the embedded ones does the task. */
+export function addModelOptions(command: Command, defaultModel?: string): Command {
+  const named =
+    defaultModel === undefined
+      ? command.requiredOption("-m, --model <path>", "GGUF file")
+      : command.option("-m, --model <path>", "GGUF file, or the name of an embedded model", defaultModel);
+  return named
     .option("--device <name>", 'where to compute: "auto", "cpu", "cuda", "cuda:1", "metal"')
     .option("--threads <n>", "compute threads (default: physical cores)", integer(1))
     .option("--profile", "say on standard error where the model's time went");

@@ -134,6 +134,19 @@ export class TextInput {
   }
 }
 
+/** Two texts. */
+export type Pair = readonly [first: string, second: string];
+
+/** A line that holds two of `what`, for example sentences; `index` is its number, for the error. */
+export function splitPair(line: string, index: number, what: string): Pair {
+  const parts = line.split("\t");
+  if (parts.length === 2) return [parts[0]!, parts[1]!];
+  throw new UsageError(
+    `Expected two ${what} separated by a tab in pair ${index + 1} but received ${parts.length}`,
+    { pair: index + 1 },
+  );
+}
+
 async function join(chunks: AsyncIterable<string>): Promise<string> {
   const parts: string[] = [];
   for await (const chunk of chunks) parts.push(chunk);

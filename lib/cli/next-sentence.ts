@@ -11,7 +11,7 @@ import {
   type TextOptions,
 } from "./command-options.js";
 import { UsageError } from "./failure.js";
-import { TextInput } from "./input.js";
+import { splitPair, TextInput, type Pair } from "./input.js";
 import { withEncoder } from "./models.js";
 import type { Cli } from "./program.js";
 import { formatTable } from "./table.js";
@@ -21,8 +21,6 @@ import { reportTruncation } from "./truncation.js";
 interface Options extends ModelOptions, TextOptions, JsonOption {
   maxLength?: number;
 }
-
-type Pair = readonly [a: string, b: string];
 
 export function define(command: Command, cli: Cli): void {
   command.argument("[first]", "a sentence").argument("[second]", "the one that may follow it");
@@ -54,7 +52,7 @@ async function nextSentence(lines: readonly string[], options: Options, cli: Cli
   await withEncoder(options, cli, async (encoder) => {
     let finished = 0;
     for await (const group of input.groups()) {
-      const pairs = group.map((line, i) => splitPair(line, finished + i));
+      const pairs = group.map((line, i) => splitPair(line, finished + i, "sentences"));
       const results = await encoder.nextSentence(pairs, {
         ...given({ maxLength: options.maxLength }),
         signal,
@@ -67,15 +65,6 @@ async function nextSentence(lines: readonly string[], options: Options, cli: Cli
       finished += group.length;
     }
   });
-}
-
-function splitPair(line: string, index: number): Pair {
-  const parts = line.split("\t");
-  if (parts.length === 2) return [parts[0]!, parts[1]!];
-  throw new UsageError(
-    `Expected two sentences separated by a tab in pair ${index + 1} but received ${parts.length}`,
-    { pair: index + 1 },
-  );
 }
 
 function rows(pairs: readonly Pair[], results: readonly { probability: number }[]): string[][] {

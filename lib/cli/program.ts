@@ -31,6 +31,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "tell whether one sentence follows another",
     load: () => import("./next-sentence.js"),
   },
+  {
+    name: "classify",
+    summary: "score the labels of a text or of a pair of texts",
+    load: () => import("./classify.js"),
+  },
   { name: "generate", summary: "continue a text", load: () => import("./generate.js") },
   { name: "tokenize", summary: "show the tokens of a text", load: () => import("./tokenize.js") },
   { name: "inspect", summary: "say what is in a model file", load: () => import("./inspect.js") },

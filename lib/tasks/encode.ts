@@ -1,6 +1,5 @@
 import { runBatches } from "../batches.js";
 import type { EncoderCore } from "../encoder.js";
-import { UnsupportedError } from "../errors.js";
 import {
   inputOptions,
   lengthPolicy,
@@ -13,6 +12,7 @@ import { runTask, type EncodeResult } from "../native.js";
 import { boolean, checkOptions } from "../options.js";
 import type { Tensor } from "../tensor.js";
 import { breathe } from "../tokenizer/time-slices.js";
+import { requireHead } from "./heads.js";
 import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.encode}. */
@@ -79,9 +79,7 @@ export async function encode(
     hiddenStates: checked.hiddenStates ?? false,
     attentions: checked.attentions ?? false,
   };
-  if (wanted.poolerOutput && !info.heads.pooler) {
-    throw new UnsupportedError(`${info.name} has no pooler, which poolerOutput needs`, { head: "pooler" });
-  }
+  if (wanted.poolerOutput) requireHead(core, "pooler", "poolerOutput");
   const policy = lengthPolicy(checked, info.contextLength);
 
   const outputs = await runBatches<TokenizedInput, EncoderOutput>(

@@ -13,6 +13,7 @@ import { runTask } from "../native.js";
 import { arrayOf, checkOptions, integer, number, string } from "../options.js";
 import { breathe } from "../tokenizer/time-slices.js";
 import { topIndices } from "../top-k.js";
+import { requireHead } from "./heads.js";
 import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.fillMask}. */
@@ -88,10 +89,7 @@ export async function fillMask(
     targets: arrayOf(string, "an array of strings"),
     temperature: number("a number above 0", (value) => value > 0 && Number.isFinite(value)),
   });
-  if (!info.heads.mlm) {
-    const message = `${info.name} has no masked-language-model head, which fillMask needs`;
-    throw new UnsupportedError(message, { head: "mlm" });
-  }
+  requireHead(core, "mlm", "fillMask");
   const maskToken = requireMaskToken(core);
   const { ids: targets, unknown: unknownTargets } = findTargets(core, checked.targets);
   const { temperature = 1, topK = targets?.length ?? 5 } = checked;

@@ -1,6 +1,5 @@
 import { runBatches } from "../batches.js";
 import type { EncoderCore } from "../encoder.js";
-import { UnsupportedError } from "../errors.js";
 import {
   inputOptions,
   lengthPolicy,
@@ -10,6 +9,7 @@ import {
 } from "../inputs.js";
 import { runTask } from "../native.js";
 import { checkOptions, expected, string, type Check } from "../options.js";
+import { requireHead } from "./heads.js";
 import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.nextSentence}. */
@@ -33,10 +33,7 @@ export async function nextSentence(
 ): Promise<NextSentenceResult[]> {
   const { info } = core;
   const checked = checkOptions(options, "nextSentence", inputOptions(core, true));
-  if (!info.heads.nextSentence) {
-    const message = `${info.name} has no next-sentence head, which nextSentence needs`;
-    throw new UnsupportedError(message, { head: "nextSentence" });
-  }
+  requireHead(core, "nextSentence", "nextSentence");
   const policy = lengthPolicy(checked, info.contextLength);
 
   return runBatches<TokenizedInput, NextSentenceResult>(

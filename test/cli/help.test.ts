@@ -8,6 +8,7 @@ const COMMANDS = [
   "embed",
   "fill-mask",
   "next-sentence",
+  "classify",
   "generate",
   "tokenize",
   "inspect",

@@ -8,7 +8,8 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireBuilt } from "../cli/built.js";
 import { ROOT } from "../cli/run-cli.js";
-import { writeRandomBert } from "../support/random-models.js";
+import { convert } from "../../lib/index.js";
+import { writeRandomBert, type RandomBertOptions } from "../support/random-models.js";
 import { codeBlocks, localLinks, type CodeBlock } from "./markdown.js";
 
 const run = promisify(execFile);
@@ -18,7 +19,12 @@ const NOT_RUN = [/^huggingface-cli download /, /^npm install ggml-transformers$/
 
 let project: string;
 
-// A project that has the package installed, and a model from the hub lying in its folder.
+/** Models that the documentation calls by name: random ones of the right kind. */
+const TASK_MODELS: Record<string, RandomBertOptions> = {
+  sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
+};
+
+// A project that has the package installed, and models from the hub lying in its folder.
 beforeAll(async () => {
   await requireBuilt();
   project = await mkdtemp(join(tmpdir(), "readme-"));
@@ -31,6 +37,10 @@ beforeAll(async () => {
     heads: 12,
     sentenceTransformers: { maxSequenceLength: 128 },
   });
+  for (const [name, options] of Object.entries(TASK_MODELS)) {
+    await writeRandomBert(join(project, name), options);
+    await convert(join(project, name), join(project, `${name}.gguf`));
+  }
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 

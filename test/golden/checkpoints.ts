@@ -75,6 +75,9 @@ export function bertWeights(folder: string): ReferenceWeights {
   takeBoth("cls.predictions.transform.LayerNorm", "mlm.transform_norm");
   take("cls.predictions.bias", "mlm.output.bias");
   takeBoth("cls.seq_relationship", "nsp");
+  takeBoth("qa_outputs", "qa");
+  // A classifier of sequences stands on a pooler, which one of tokens has not.
+  takeBoth("classifier", weights.has("cls.weight") ? "cls.output" : "token_cls");
   return weights;
 }
 

@@ -1,0 +1,69 @@
+/** Commands whose models do not come with the package. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Classification } from "../../lib/index.js";
+import { taskModel, type TaskModel } from "../support/task-models.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { requireBuilt } from "./built.js";
+import { cli, cliJson, jsonError } from "./run-cli.js";
+
+const folder = temporaryFolder();
+const models: TaskModel[] = [];
+async function model(options: Parameters<typeof taskModel>[1]): Promise<TaskModel> {
+  const made = await taskModel(folder, options);
+  models.push(made);
+  return made;
+}
+/** What JSON keeps of a value. */
+const asJson = <T>(value: T) => JSON.parse(JSON.stringify(value)) as T;
+
+beforeAll(requireBuilt);
+afterAll(() => Promise.all(models.map(({ encoder }) => encoder.dispose())));
+
+describe("classify", () => {
+  let nli: TaskModel;
+  beforeAll(async () => {
+    nli = await model({ architecture: "BertForSequenceClassification", labels: ["yes", "no", "perhaps"] });
+  });
+
+  it("prints what the library returns", async () => {
+    const texts = ["the cat", "a man and a dog"];
+    const printed = await cliJson<Classification>(["classify", ...texts, "-m", nli.path, "-k", "2"]);
+    const results = await nli.encoder.classify(texts, { topK: 2 });
+    expect(printed.map(({ predictions }) => predictions)).toEqual(
+      results.map(({ predictions }) => predictions),
+    );
+    for (const [i, { logits }] of printed.entries()) {
+      expect(Float32Array.from(Object.values(logits))).toEqual(results[i]!.logits);
+    }
+  });
+
+  it("takes pairs with a tab, and names the line that is none", async () => {
+    const file = join(folder, "pairs.tsv");
+    await writeFile(file, "the cat\tthe dog\n\nthe dog\tthe cat\n");
+    const args = ["classify", "--pairs", "--file", file, "-m", nli.path, "--activation", "none"];
+    const printed = await cliJson<Classification & { pair: string }>(args);
+    expect(printed.map(({ pair }) => pair)).toEqual(["the dog", "the cat"]);
+    const [first] = await nli.encoder.classify([{ text: "the cat", pair: "the dog" }], {
+      activation: "none",
+    });
+    expect(printed[0]!.predictions).toEqual(asJson(first!.predictions));
+    const wrong = await cli(["classify", "--pairs", "no tab", "-m", nli.path, "--json"]);
+    expect([wrong.exit, jsonError(wrong).code]).toEqual([2, "USAGE"]);
+  });
+
+  it("prints a table per text", async () => {
+    const { exit, stdout, stderr } = await cli(["classify", "the cat", "a dog", "-m", nli.path]);
+    expect([exit, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^the cat\n( +\d+\.\d % +(yes|no|perhaps)\n){3}\na dog\n( +\d+\.\d % +\w+\n){3}$/);
+  });
+
+  it("needs a model, and one with the head", async () => {
+    const none = await cli(["classify", "a", "--json"]);
+    expect([none.exit, jsonError(none).code]).toEqual([2, "USAGE"]);
+    expect(jsonError(none).message).toContain("--model");
+    const headless = await cli(["classify", "a", "-m", "mini-bert", "--json"]);
+    expect([headless.exit, jsonError(headless).code]).toEqual([1, "UNSUPPORTED"]);
+  });
+});
