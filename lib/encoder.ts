@@ -17,6 +17,7 @@ import {
   type NextSentenceOptions,
   type NextSentenceResult,
 } from "./tasks/next-sentence.js";
+import { rerank, type RankedDocument, type RerankOptions } from "./tasks/rerank.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
 defineDisposeSymbols();
@@ -177,6 +178,20 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: ClassifyOptions,
   ): Promise<Classification | Classification[]> {
     return classify(this.#usable(), inputs, options);
+  }
+
+  /**
+   * Ranks documents by how well they answer a query, the best first. Documents that do not fit into the context
+   * together with the query are read in windows.
+   *
+   * @throws UnsupportedError when the model has no sequence classifier of one label.
+   */
+  async rerank(
+    query: string,
+    documents: readonly string[],
+    options?: RerankOptions,
+  ): Promise<RankedDocument[]> {
+    return rerank(this.#usable(), query, documents, options);
   }
 
   /** Bytes in use by this model. */

@@ -36,6 +36,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "score the labels of a text or of a pair of texts",
     load: () => import("./classify.js"),
   },
+  {
+    name: "rerank",
+    summary: "order documents by how well they answer a query",
+    load: () => import("./rerank.js"),
+  },
   { name: "generate", summary: "continue a text", load: () => import("./generate.js") },
   { name: "tokenize", summary: "show the tokens of a text", load: () => import("./tokenize.js") },
   { name: "inspect", summary: "say what is in a model file", load: () => import("./inspect.js") },

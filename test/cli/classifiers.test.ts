@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Classification } from "../../lib/index.js";
+import type { Classification, RankedDocument } from "../../lib/index.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { requireBuilt } from "./built.js";
@@ -65,5 +65,26 @@ describe("classify", () => {
     expect(jsonError(none).message).toContain("--model");
     const headless = await cli(["classify", "a", "-m", "mini-bert", "--json"]);
     expect([headless.exit, jsonError(headless).code]).toEqual([1, "UNSUPPORTED"]);
+  });
+});
+
+describe("rerank", () => {
+  const documents = ["the cat", "a dog and a man", "it is in the man"];
+
+  it("prints what the library returns, with the documents", async () => {
+    const { path, encoder } = await model({ architecture: "BertForSequenceClassification", labels: 1 });
+    const ranked = await encoder.rerank("the dog", documents);
+    const args = ["rerank", "the dog", "-m", path];
+    const printed = await cliJson<RankedDocument>([...args, ...documents]);
+    expect(printed).toEqual(ranked.map(({ index, score }) => ({ index, score, document: documents[index] })));
+    expect(await cliJson([...args, "--top-k", "1"], `${documents.join("\n\n")}\n`)).toEqual(
+      printed.slice(0, 1),
+    );
+    const raw = await cliJson<RankedDocument>([...args, ...documents, "--activation", "none"]);
+    expect(raw).toMatchObject(await encoder.rerank("the dog", documents, { activation: "none" }));
+    const { stdout } = await cli([...args, ...documents]);
+    expect(stdout).toMatch(/^(0\.\d{4}  [123]  .*\n){3}$/);
+    const long = await cli([...args, "man ".repeat(200), "--overflow", "refuse", "--json"]);
+    expect([long.exit, jsonError(long).code]).toEqual([1, "INPUT_TOO_LONG"]);
   });
 });

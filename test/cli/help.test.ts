@@ -9,6 +9,7 @@ const COMMANDS = [
   "fill-mask",
   "next-sentence",
   "classify",
+  "rerank",
   "generate",
   "tokenize",
   "inspect",

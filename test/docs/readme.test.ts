@@ -22,6 +22,7 @@ let project: string;
 /** Models that the documentation calls by name: random ones of the right kind. */
 const TASK_MODELS: Record<string, RandomBertOptions> = {
   sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
+  reranker: { architecture: "BertForSequenceClassification", labels: 1 },
 };
 
 // A project that has the package installed, and models from the hub lying in its folder.
