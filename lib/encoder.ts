@@ -17,6 +17,7 @@ import {
   type NextSentenceOptions,
   type NextSentenceResult,
 } from "./tasks/next-sentence.js";
+import { recognizeEntities, type Entity, type RecognizeEntitiesOptions } from "./tasks/recognize-entities.js";
 import { rerank, type RankedDocument, type RerankOptions } from "./tasks/rerank.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
@@ -192,6 +193,21 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: RerankOptions,
   ): Promise<RankedDocument[]> {
     return rerank(this.#usable(), query, documents, options);
+  }
+
+  /**
+   * Entities, for example names, in one text or many, in the order of the text. Texts of any length are read in
+   * windows.
+   *
+   * @throws UnsupportedError when the model has no token classifier.
+   */
+  recognizeEntities(text: string, options?: RecognizeEntitiesOptions): Promise<Entity[]>;
+  recognizeEntities(texts: readonly string[], options?: RecognizeEntitiesOptions): Promise<Entity[][]>;
+  async recognizeEntities(
+    texts: string | readonly string[],
+    options?: RecognizeEntitiesOptions,
+  ): Promise<Entity[] | Entity[][]> {
+    return recognizeEntities(this.#usable(), texts, options);
   }
 
   /** Bytes in use by this model. */

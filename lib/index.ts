@@ -38,6 +38,8 @@ export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
 export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from "./tasks/fill-mask.js";
 export type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
+export type { EntityAggregation } from "./tasks/entity-groups.js";
+export type { Entity, RecognizeEntitiesOptions } from "./tasks/recognize-entities.js";
 export type { RankedDocument, RerankOptions } from "./tasks/rerank.js";
 export type { WindowOptions } from "./windows.js";
 export type { Tensor } from "./tensor.js";

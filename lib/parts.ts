@@ -15,7 +15,7 @@ export interface PartsJob<S extends Sequence, P, R> {
   /** Computes a batch: one result per part, in its order. */
   compute(batch: readonly S[], signal: AbortSignal): Promise<P[]>;
   /** The result of an input from those of its parts, in their order. */
-  merge(parts: readonly P[], index: number): R;
+  merge(parts: readonly P[], index: number, signal: AbortSignal): R | Promise<R>;
 }
 
 /** An input whose parts are not all computed. */
@@ -34,22 +34,25 @@ export async function runParts<S extends Sequence, P, R>(
   const unfinished = new Map<number, Unfinished<P>>();
   const places = new Map<S, number>();
   let done = 0;
+  let reported = 0;
 
-  const open = (index: number, parts: readonly S[]) => {
-    for (const [place, part] of parts.entries()) places.set(part, place);
-    unfinished.set(index, { parts: [], missing: parts.length });
-    if (parts.length === 0) close(index);
-  };
-  const close = (index: number) => {
-    results[index] = job.merge(unfinished.get(index)!.parts, index);
-    unfinished.delete(index);
+  const finish = async (index: number, parts: readonly P[], signal: AbortSignal) => {
+    results[index] = await job.merge(parts, index, signal);
     done++;
   };
-  const take = (part: S, result: P) => {
-    const input = unfinished.get(part.index)!;
+  const open = async (index: number, parts: readonly S[], signal: AbortSignal) => {
+    if (parts.length === 0) return finish(index, [], signal);
+    for (const [place, part] of parts.entries()) places.set(part, place);
+    unfinished.set(index, { parts: [], missing: parts.length });
+  };
+  const take = async (part: S, result: P, signal: AbortSignal) => {
+    const { index } = part;
+    const input = unfinished.get(index)!;
     input.parts[places.get(part)!] = result;
     places.delete(part);
-    if (--input.missing === 0) close(part.index);
+    if (--input.missing > 0) return;
+    unfinished.delete(index);
+    await finish(index, input.parts, signal);
   };
 
   await runBatches<S, void>(
@@ -58,15 +61,14 @@ export async function runParts<S extends Sequence, P, R>(
       inputsAtOnce: job.inputsAtOnce,
       async prepare(begin, end, signal) {
         const prepared = await job.prepare(begin, end, signal);
-        for (const [i, parts] of prepared.entries()) open(begin + i, parts);
+        for (const [i, parts] of prepared.entries()) await open(begin + i, parts, signal);
         return prepared.flat();
       },
       outputSize: (part) => job.outputSize(part),
       async compute(batch, signal) {
         const computed = await job.compute(batch, signal);
-        const before = done;
-        for (const [i, part] of batch.entries()) take(part, computed[i]!);
-        if (done > before) options.onProgress?.({ done, total });
+        for (const [i, part] of batch.entries()) await take(part, computed[i]!, signal);
+        if (done > reported) options.onProgress?.({ done: (reported = done), total });
         return [];
       },
     },

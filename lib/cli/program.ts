@@ -41,6 +41,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "order documents by how well they answer a query",
     load: () => import("./rerank.js"),
   },
+  {
+    name: "recognize-entities",
+    summary: "find names and other things in texts",
+    load: () => import("./recognize-entities.js"),
+  },
   { name: "generate", summary: "continue a text", load: () => import("./generate.js") },
   { name: "tokenize", summary: "show the tokens of a text", load: () => import("./tokenize.js") },
   { name: "inspect", summary: "say what is in a model file", load: () => import("./inspect.js") },

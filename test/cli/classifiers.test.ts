@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Classification, RankedDocument } from "../../lib/index.js";
+import type { Classification, Entity, RankedDocument } from "../../lib/index.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { requireBuilt } from "./built.js";
@@ -86,5 +86,24 @@ describe("rerank", () => {
     expect(stdout).toMatch(/^(0\.\d{4}  [123]  .*\n){3}$/);
     const long = await cli([...args, "man ".repeat(200), "--overflow", "refuse", "--json"]);
     expect([long.exit, jsonError(long).code]).toEqual([1, "INPUT_TOO_LONG"]);
+  });
+});
+
+describe("recognize-entities", () => {
+  const texts = ["the cat and the man", "it is a dog, Zürich"];
+
+  it("prints what the library returns", async () => {
+    const { path, encoder } = await model({
+      architecture: "BertForTokenClassification",
+      labels: ["B-A", "I-A"],
+    });
+    const args = ["recognize-entities", ...texts, "-m", path];
+    const printed = await cliJson<{ text: string; entities: Entity[] }>([...args, "--aggregation", "first"]);
+    const results = await encoder.recognizeEntities(texts, { aggregation: "first" });
+    expect(printed).toEqual(results.map((entities, i) => ({ text: texts[i], entities })));
+    const { exit, stdout, stderr } = await cli(args);
+    expect([exit, stderr]).toEqual([0, ""]);
+    expect(stdout).toMatch(/^the cat and the man\n( +\d+\.\d %  A  \S.*\n)+\nit is a dog, Zürich\n/);
+    expect((await cli([...args, "--aggregation", "last"])).exit).toBe(2);
   });
 });

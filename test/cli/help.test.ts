@@ -10,6 +10,7 @@ const COMMANDS = [
   "next-sentence",
   "classify",
   "rerank",
+  "recognize-entities",
   "generate",
   "tokenize",
   "inspect",

@@ -22,6 +22,7 @@ let project: string;
 /** Models that the documentation calls by name: random ones of the right kind. */
 const TASK_MODELS: Record<string, RandomBertOptions> = {
   sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
+  ner: { architecture: "BertForTokenClassification", labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"] },
   reranker: { architecture: "BertForSequenceClassification", labels: 1 },
 };
 
