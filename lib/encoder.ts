@@ -7,6 +7,7 @@ import type { EncoderFile } from "./model-file.js";
 import type { NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./native.js";
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
+import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
 import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
@@ -208,6 +209,21 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: RecognizeEntitiesOptions,
   ): Promise<Entity[] | Entity[][]> {
     return recognizeEntities(this.#usable(), texts, options);
+  }
+
+  /**
+   * The words of a context that answer a question, for one question or many. Contexts of any length are read in
+   * windows.
+   *
+   * @throws UnsupportedError when the model has no question-answering head.
+   */
+  answer(input: QuestionInput, options?: AnswerOptions): Promise<AnswerResult>;
+  answer(inputs: readonly QuestionInput[], options?: AnswerOptions): Promise<AnswerResult[]>;
+  async answer(
+    inputs: QuestionInput | readonly QuestionInput[],
+    options?: AnswerOptions,
+  ): Promise<AnswerResult | AnswerResult[]> {
+    return answer(this.#usable(), inputs, options);
   }
 
   /** Bytes in use by this model. */

@@ -32,6 +32,7 @@ export type { DeviceInfo, NativeHeads, NativeMemory, PoolingMode, TensorType } f
 export type { Profile, ProfiledOperation } from "./profile.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
+export type { Answer, AnswerOptions, AnswerResult, QuestionInput } from "./tasks/answer.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export type { EmbedOptions } from "./tasks/embed.js";

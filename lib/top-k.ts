@@ -2,7 +2,7 @@
  * Indices of the `k` largest values, the largest first; of equal values the one with the lower index first.
  * A binary min-heap of the best k so far: O(n log k), no allocation besides the k indices.
  */
-export function topIndices(values: Float32Array, k: number): Int32Array {
+export function topIndices(values: Float32Array | Float64Array, k: number): Int32Array {
   const size = Math.min(k, values.length);
   const heap = new Int32Array(size);
   const worse = (a: number, b: number) => values[a]! < values[b]! || (values[a] === values[b] && a > b);

@@ -2,7 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Classification, Entity, RankedDocument } from "../../lib/index.js";
+import type { AnswerResult, Classification, Entity, RankedDocument } from "../../lib/index.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { requireBuilt } from "./built.js";
@@ -105,5 +105,27 @@ describe("recognize-entities", () => {
     expect([exit, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^the cat and the man\n( +\d+\.\d %  A  \S.*\n)+\nit is a dog, Zürich\n/);
     expect((await cli([...args, "--aggregation", "last"])).exit).toBe(2);
+  });
+});
+
+describe("answer", () => {
+  const question = "is it the cat?";
+  const contexts = ["the man and the dog", "it is in the cat, Zürich"];
+
+  it("prints what the library returns", async () => {
+    const { path, encoder } = await model({ architecture: "BertForQuestionAnswering" });
+    const args = ["answer", question, ...contexts, "-m", path, "-k", "3"];
+    const inputs = contexts.map((context) => ({ question, context }));
+    const printed = await cliJson<AnswerResult>(args);
+    const results = await encoder.answer(inputs, { topK: 3 });
+    expect(printed).toEqual(results.map((result, i) => Object.assign({}, inputs[i], result)));
+    const loose = await cliJson<AnswerResult>([...args, "--no-align-to-words", "--max-answer-length", "2"]);
+    const options = { topK: 3, alignToWords: false, maxAnswerLength: 2 };
+    expect(loose.map(({ answers }) => answers)).toEqual(
+      (await encoder.answer(inputs, options)).map(({ answers }) => answers),
+    );
+    const { exit, stdout } = await cli([...args, "--may-have-none"]);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^the man and the dog\n( +\d+\.\d %  \S.*\n){3}\nit is in the cat, Zürich\n/);
   });
 });

@@ -11,6 +11,7 @@ const COMMANDS = [
   "classify",
   "rerank",
   "recognize-entities",
+  "answer",
   "generate",
   "tokenize",
   "inspect",

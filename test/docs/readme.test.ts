@@ -23,6 +23,7 @@ let project: string;
 const TASK_MODELS: Record<string, RandomBertOptions> = {
   sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
   ner: { architecture: "BertForTokenClassification", labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"] },
+  qa: { architecture: "BertForQuestionAnswering" },
   reranker: { architecture: "BertForSequenceClassification", labels: 1 },
 };
 
