@@ -9,6 +9,11 @@ import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
 import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
 import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
+import {
+  classifyZeroShot,
+  type ZeroShotClassification,
+  type ZeroShotOptions,
+} from "./tasks/classify-zero-shot.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -180,6 +185,30 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: ClassifyOptions,
   ): Promise<Classification | Classification[]> {
     return classify(this.#usable(), inputs, options);
+  }
+
+  /**
+   * Scores labels of the caller's own, which the model has never seen: a label becomes a sentence, and its score
+   * is how far the model holds that this sentence follows from the text.
+   *
+   * @throws UnsupportedError when the model has no sequence classifier with a label for entailment.
+   */
+  classifyZeroShot(
+    text: string,
+    labels: readonly string[],
+    options?: ZeroShotOptions,
+  ): Promise<ZeroShotClassification>;
+  classifyZeroShot(
+    texts: readonly string[],
+    labels: readonly string[],
+    options?: ZeroShotOptions,
+  ): Promise<ZeroShotClassification[]>;
+  async classifyZeroShot(
+    texts: string | readonly string[],
+    labels: readonly string[],
+    options?: ZeroShotOptions,
+  ): Promise<ZeroShotClassification | ZeroShotClassification[]> {
+    return classifyZeroShot(this.#usable(), texts, labels, options);
   }
 
   /**

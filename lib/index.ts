@@ -34,6 +34,7 @@ export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
 export type { Answer, AnswerOptions, AnswerResult, QuestionInput } from "./tasks/answer.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
+export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-zero-shot.js";
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";

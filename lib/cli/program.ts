@@ -37,6 +37,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./classify.js"),
   },
   {
+    name: "classify-zero-shot",
+    summary: "score labels of your own, with a model of entailment",
+    load: () => import("./classify-zero-shot.js"),
+  },
+  {
     name: "rerank",
     summary: "order documents by how well they answer a query",
     load: () => import("./rerank.js"),

@@ -2,7 +2,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AnswerResult, Classification, Entity, RankedDocument } from "../../lib/index.js";
+import type {
+  AnswerResult,
+  Classification,
+  Entity,
+  RankedDocument,
+  ZeroShotClassification,
+} from "../../lib/index.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { requireBuilt } from "./built.js";
@@ -127,5 +133,24 @@ describe("answer", () => {
     const { exit, stdout } = await cli([...args, "--may-have-none"]);
     expect(exit).toBe(0);
     expect(stdout).toMatch(/^the man and the dog\n( +\d+\.\d %  \S.*\n){3}\nit is in the cat, Zürich\n/);
+  });
+});
+
+describe("classify-zero-shot", () => {
+  it("prints what the library returns", async () => {
+    const labels = ["contradiction", "neutral", "entailment"];
+    const { path, encoder } = await model({ architecture: "BertForSequenceClassification", labels });
+    const texts = ["the man and the dog", "it is in the cat"];
+    const args = ["classify-zero-shot", ...texts, "--labels", "cat, dog", "--labels", "man", "-m", path];
+    const printed = await cliJson<ZeroShotClassification>(args);
+    const results = await encoder.classifyZeroShot(texts, ["cat", "dog", "man"]);
+    expect(printed).toEqual(results.map(({ predictions }, i) => ({ text: texts[i], predictions })));
+    const [loose] = await cliJson<ZeroShotClassification>([...args, "--multi-label", "--hypothesis", "a {}"]);
+    const options = { multiLabel: true, hypothesis: "a {}" };
+    expect(loose).toMatchObject(await encoder.classifyZeroShot(texts[0]!, ["cat", "dog", "man"], options));
+    const { stdout } = await cli(args);
+    expect(stdout).toMatch(/^the man and the dog\n( +\d+\.\d %  (cat|dog|man)\n){3}\nit is in the cat\n/);
+    expect((await cli(["classify-zero-shot", "a", "-m", path])).exit).toBe(2);
+    expect((await cli([...args, "--hypothesis", "nothing"])).exit).toBe(2);
   });
 });

@@ -9,6 +9,7 @@ const COMMANDS = [
   "fill-mask",
   "next-sentence",
   "classify",
+  "classify-zero-shot",
   "rerank",
   "recognize-entities",
   "answer",

@@ -24,6 +24,10 @@ const TASK_MODELS: Record<string, RandomBertOptions> = {
   sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
   ner: { architecture: "BertForTokenClassification", labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"] },
   qa: { architecture: "BertForQuestionAnswering" },
+  nli: {
+    architecture: "BertForSequenceClassification",
+    labels: ["contradiction", "neutral", "entailment"],
+  },
   reranker: { architecture: "BertForSequenceClassification", labels: 1 },
 };
 
