@@ -38,7 +38,13 @@ export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-z
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
-export type { FillMaskOptions, FillMaskResult, MaskPrediction, MaskResult } from "./tasks/fill-mask.js";
+export type {
+  FillMaskOptions,
+  FillMaskResult,
+  MaskFilling,
+  MaskPrediction,
+  MaskResult,
+} from "./tasks/fill-mask.js";
 export type { NextSentenceOptions, NextSentenceResult } from "./tasks/next-sentence.js";
 export type { EntityAggregation } from "./tasks/entity-groups.js";
 export type { Entity, RecognizeEntitiesOptions } from "./tasks/recognize-entities.js";

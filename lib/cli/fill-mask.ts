@@ -1,5 +1,5 @@
-import type { Command } from "commander";
-import type { FillMaskResult, MaskResult } from "../tasks/fill-mask.js";
+import { Option, type Command } from "commander";
+import type { FillMaskResult, MaskFilling, MaskPrediction } from "../tasks/fill-mask.js";
 import {
   addExamples,
   addInputOptions,
@@ -26,6 +26,7 @@ interface Options extends ModelOptions, TextOptions, JsonOption {
   topK?: number;
   targets?: string[];
   temperature?: number;
+  filling?: "independent" | "sequential";
   maxLength?: number;
 }
 
@@ -39,6 +40,12 @@ export function define(command: Command, cli: Cli): void {
       "--temperature <t>",
       "divides the logits before the softmax (default: 1)",
       number("a number above 0", (value) => value > 0),
+    )
+    .addOption(
+      new Option("--filling <how>", "how several masks are filled together (default: independent)").choices([
+        "independent",
+        "sequential",
+      ]),
     );
   addMaxLengthOption(command);
   addJsonOption(command);
@@ -56,12 +63,12 @@ async function fillMask(
   { out, signal, ...rest }: Cli,
 ): Promise<void> {
   const input = new TextInput(texts, { files: options.file ?? [], whole: false, skipBlank: true, signal });
-  const { topK, targets, temperature, maxLength, json } = options;
+  const { topK, targets, temperature, filling, maxLength, json } = options;
   await withEncoder(options, { out, signal, ...rest }, async (encoder) => {
     let finished = 0;
     for await (const group of input.groups()) {
       const results = await encoder.fillMask(group, {
-        ...given({ topK, targets, temperature, maxLength }),
+        ...given({ topK, targets, temperature, filling, maxLength }),
         signal,
         onTruncate: (truncation) => reportTruncation([truncation], finished),
       });
@@ -83,17 +90,19 @@ async function printResult(
   await out.write(`${isLater ? "\n" : ""}${out.bold(excerpt(text, out.columns))}\n`);
   for (const [i, mask] of result.masks.entries()) {
     if (result.masks.length > 1) await out.write(`  mask ${i + 1}\n`);
-    await out.write(formatTable(predictionRows(mask), { indent: "  ", right: [0] }));
+    const rows = mask.predictions.map((each) => predictionRow(each, each.tokenString));
+    await out.write(formatTable(rows, { indent: "  ", right: [0] }));
+  }
+  if (result.masks.length > 1) {
+    const rows = result.fillings.map((each) => predictionRow(each, each.tokenStrings.join(" ")));
+    await out.write("  together\n");
+    await out.write(formatTable(rows, { indent: "  ", right: [0] }));
   }
   for (const word of result.unknownTargets) {
     await out.write(`  not one token of the vocabulary: ${printable(word)}\n`);
   }
 }
 
-function predictionRows({ predictions }: MaskResult): string[][] {
-  return predictions.map(({ score, tokenString, sequence }) => [
-    `${(100 * score).toFixed(1)} %`,
-    printable(tokenString),
-    excerpt(sequence, 70),
-  ]);
+function predictionRow({ score, sequence }: MaskPrediction | MaskFilling, tokens: string): string[] {
+  return [`${(100 * score).toFixed(1)} %`, printable(tokens), excerpt(sequence, 70)];
 }

@@ -1,6 +1,6 @@
 import { runBatches } from "../batches.js";
 import type { EncoderCore } from "../encoder.js";
-import { InvalidArgumentError, UnsupportedError } from "../errors.js";
+import { InvalidArgumentError } from "../errors.js";
 import {
   inputOptions,
   lengthPolicy,
@@ -9,12 +9,19 @@ import {
   type InputOptions,
   type TokenizedInput,
 } from "../inputs.js";
-import { runTask } from "../native.js";
-import { arrayOf, checkOptions, integer, number, string } from "../options.js";
+import { arrayOf, checkOptions, integer, number, oneOf, string } from "../options.js";
+import type { Tokenizer } from "../tokenizer/index.js";
 import { breathe } from "../tokenizer/time-slices.js";
-import { topIndices } from "../top-k.js";
 import { requireHead } from "./heads.js";
-import { encodeRequest } from "./request.js";
+import { independentFillings, sequentialFillings, type Filling } from "./mask-fillings.js";
+import {
+  bestTokens,
+  maskLogits,
+  requireMaskToken,
+  type MaskedSequence,
+  type ScoredId,
+  type Selection,
+} from "./mask-logits.js";
 
 /** Options of {@link Encoder.fillMask}. */
 export interface FillMaskOptions extends InputOptions {
@@ -28,6 +35,12 @@ export interface FillMaskOptions extends InputOptions {
   targets?: readonly string[];
   /** Divides the logits before the softmax; above 0. Default: 1. */
   temperature?: number;
+  /**
+   * How several masks of a text are filled together, in `fillings`: `"independent"` multiplies the probabilities
+   * each mask has by itself; `"sequential"` fills them from left to right, each seeing what stands before it (beam
+   * search with `topK` beams). Default: `"independent"`.
+   */
+  filling?: "independent" | "sequential";
 }
 
 /** One candidate for a mask. */
@@ -52,25 +65,34 @@ export interface MaskResult {
   readonly predictions: readonly MaskPrediction[];
 }
 
+/** Tokens for all masks of a text. */
+export interface MaskFilling {
+  /** Probability of the tokens together, as `filling` says. */
+  readonly score: number;
+  /** Token ids, one per mask. */
+  readonly tokens: readonly number[];
+  /** The vocabulary's forms of the tokens. */
+  readonly tokenStrings: readonly string[];
+  /** The tokens decoded with every mask filled in. */
+  readonly sequence: string;
+}
+
 /** What {@link Encoder.fillMask} returns for one text. */
 export interface FillMaskResult {
-  /** One entry per mask, in the order of the text. */
+  /** One entry per mask, in the order of the text; each as if the other masks stayed. */
   readonly masks: readonly MaskResult[];
+  /** The likeliest ways to fill all masks at once, the likeliest first: at most `topK`, and at most 1000. */
+  readonly fillings: readonly MaskFilling[];
   /** Those of `targets` that are not one token of the vocabulary, as given. */
   readonly unknownTargets: readonly string[];
 }
 
-interface MaskedInput extends TokenizedInput {
-  /** Positions of the masks, [M]. */
-  readonly masks: readonly number[];
-}
+type MaskedInput = TokenizedInput & MaskedSequence;
 
-/** Which candidates are asked for. */
-interface Selection {
-  readonly topK: number;
-  readonly temperature: number;
-  /** Token ids; all when absent. */
-  readonly targets?: Int32Array;
+/** A text whose masks were read one by one. */
+interface ReadText {
+  readonly input: MaskedInput;
+  readonly masks: readonly MaskResult[];
 }
 
 /** Fills the masks of one text or many; the method's own limit is the context length. */
@@ -88,14 +110,17 @@ export async function fillMask(
     topK: integer(1, Number.MAX_SAFE_INTEGER),
     targets: arrayOf(string, "an array of strings"),
     temperature: number("a number above 0", (value) => value > 0 && Number.isFinite(value)),
+    filling: oneOf("independent", "sequential"),
   });
   requireHead(core, "mlm", "fillMask");
-  const maskToken = requireMaskToken(core);
+  const maskToken = requireMaskToken(core, "fillMask");
   const { ids: targets, unknown: unknownTargets } = findTargets(core, checked.targets);
   const { temperature = 1, topK = targets?.length ?? 5 } = checked;
+  const isSequential = checked.filling === "sequential";
+  const selection: Selection = { topK, temperature, targets };
   const policy = lengthPolicy(checked, info.contextLength);
 
-  const results = await runBatches<MaskedInput, FillMaskResult>(
+  const read = await runBatches<MaskedInput, ReadText>(
     {
       total: items.length,
       async prepare(begin, end, signal) {
@@ -105,32 +130,74 @@ export async function fillMask(
       },
       outputSize: ({ masks }) => masks.length * info.vocabSize,
       async compute(batch, signal) {
-        const request = encodeRequest(batch, { mlmPositions: maskPositions(batch) });
-        const { mlmLogits } = await runTask(() => core.model.encode(request), signal);
-        const filled: FillMaskResult[] = [];
-        let row = 0;
-        for (const input of batch) {
+        const logits = await maskLogits(core, batch, signal);
+        const filled: ReadText[] = [];
+        for (const [i, input] of batch.entries()) {
           const masks: MaskResult[] = [];
-          for (const position of input.masks) {
-            const logits = mlmLogits!.subarray(row * info.vocabSize, ++row * info.vocabSize);
-            masks.push(await readMask(core, input, position, logits, { topK, temperature, targets }, signal));
+          for (const [m, position] of input.masks.entries()) {
+            await breathe(signal);
+            masks.push(await readMask(core, input, position, bestTokens(logits[i]![m]!, selection), signal));
           }
-          filled.push({ masks, unknownTargets });
+          filled.push({ input, masks });
         }
         return filled;
       },
     },
-    checked,
+    // In sequence, most of the work comes after this.
+    isSequential ? { signal: checked.signal } : checked,
   );
+  const fillings = isSequential
+    ? await fillInSequence(core, read, selection, checked)
+    : read.map(({ masks }) => {
+        const candidates = masks.map(({ predictions }) => predictions);
+        return independentFillings(candidates, topK);
+      });
+  const results: FillMaskResult[] = [];
+  for (const [i, text] of read.entries()) {
+    const named = await nameFillings(core, text, fillings[i]!, checked.signal);
+    results.push({ masks: text.masks, fillings: named, unknownTargets });
+  }
   return isArray ? results : results[0]!;
 }
 
-function requireMaskToken({ info, tokenizer }: EncoderCore): number {
-  const { mask } = tokenizer.specialIds;
-  if (mask !== undefined) return mask;
-  throw new UnsupportedError(`The tokenizer of ${info.name} has no mask token, which fillMask needs`, {
-    token: "mask",
+function fillInSequence(
+  core: EncoderCore,
+  texts: readonly ReadText[],
+  selection: Selection,
+  { signal, onProgress }: Pick<InputOptions, "signal" | "onProgress">,
+): Promise<Filling[][]> {
+  const begun = texts.map(({ input, masks }) => ({ sequence: input, first: masks[0]!.predictions }));
+  return sequentialFillings(core, begun, selection, signal, (done) => {
+    onProgress?.({ done, total: texts.length });
   });
+}
+
+/** What the tokens say, and the text they make. */
+async function nameFillings(
+  { tokenizer }: EncoderCore,
+  { input, masks }: ReadText,
+  fillings: readonly Filling[],
+  signal: AbortSignal | undefined,
+): Promise<MaskFilling[]> {
+  const named: MaskFilling[] = [];
+  // A single mask is named already.
+  const known = new Map(masks.length > 1 ? [] : masks[0]!.predictions.map((each) => [each.token, each]));
+  for (const { tokens, score } of fillings) {
+    const prediction = known.get(tokens[0]!);
+    const sequence = prediction?.sequence ?? decodeFilled(tokenizer, input, tokens);
+    const tokenStrings = tokens.map((token) => tokenizer.idToToken(token) ?? "");
+    named.push({ score, tokens, tokenStrings, sequence });
+    await breathe(signal);
+  }
+  return named;
+}
+
+/** The text with `tokens` at its masks. */
+function decodeFilled(tokenizer: Tokenizer, input: MaskedInput, tokens: readonly number[]): string {
+  const { specialTokensMask } = input.encoding!;
+  const ids = input.ids.slice();
+  for (const [i, token] of tokens.entries()) ids[input.masks[i]!] = token;
+  return tokenizer.decode(ids.filter((_, i) => specialTokensMask[i] === 0));
 }
 
 /** Ids of the targets that are one token, each once, and the other targets. */
@@ -163,56 +230,22 @@ function withMasks(input: TokenizedInput, maskToken: number, text: string): Mask
   );
 }
 
-/** Positions of all masks of a batch in the ragged batch, [M]. */
-function maskPositions(batch: readonly MaskedInput[]): Int32Array {
-  const positions: number[] = [];
-  let start = 0;
-  for (const { ids, masks } of batch) {
-    for (const mask of masks) positions.push(start + mask);
-    start += ids.length;
-  }
-  return Int32Array.from(positions);
-}
-
-/** The candidates for one mask from its logits, [V]. */
+/** The candidates for one mask, with the text each makes. */
 async function readMask(
   { tokenizer }: EncoderCore,
   { ids, encoding }: TokenizedInput,
   position: number,
-  logits: Float32Array,
-  { topK, temperature, targets }: Selection,
+  best: readonly ScoredId[],
   signal: AbortSignal,
 ): Promise<MaskResult> {
-  await breathe(signal);
   const { offsets, specialTokensMask } = encoding!;
-  const best = targets ? topTargets(logits, targets, topK) : topIndices(logits, topK);
-  const probability = softmax(logits, temperature);
   const isShown = (_: number, i: number) => specialTokensMask[i] === 0;
   const predictions: MaskPrediction[] = [];
-  for (const token of best) {
+  for (const { token, score } of best) {
     const filled = ids.with(position, token).filter(isShown);
-    predictions.push({
-      score: probability(token),
-      token,
-      tokenString: tokenizer.idToToken(token) ?? "",
-      sequence: tokenizer.decode(filled),
-    });
+    const tokenString = tokenizer.idToToken(token) ?? "";
+    predictions.push({ score, token, tokenString, sequence: tokenizer.decode(filled) });
     await breathe(signal);
   }
   return { position, offset: [offsets[2 * position]!, offsets[2 * position + 1]!], predictions };
-}
-
-/** The `k` targets with the largest logits, the largest first. */
-function topTargets(logits: Float32Array, targets: Int32Array, k: number): Int32Array {
-  const values = Float32Array.from(targets, (token) => logits[token]!);
-  return topIndices(values, k).map((i) => targets[i]!);
-}
-
-/** The softmax of logits / temperature, in double precision; evaluated where asked for. */
-function softmax(logits: Float32Array, temperature: number): (index: number) => number {
-  let largest = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) if (logit > largest) largest = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp((logit - largest) / temperature);
-  return (index) => Math.exp((logits[index]! - largest) / temperature) / sum;
 }

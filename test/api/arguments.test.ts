@@ -157,6 +157,11 @@ describe("wrong arguments are named", () => {
       () => encoder.fillMask("[MASK]", { temperature: 0 }),
       "Expected a number above 0 for temperature",
     ],
+    [
+      "fillMask filling",
+      () => encoder.fillMask("[MASK]", { filling: wrong("joint") }),
+      '"independent" or "sequential" for filling',
+    ],
     ["fillMask text", () => encoder.fillMask(wrong(1)), "for text but received 1"],
     ["fillMask top_k", () => encoder.fillMask("[MASK]", wrong({ top_k: 1 })), "Did you mean topK?"],
 

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Encoder, InvalidArgumentError } from "../../lib/index.js";
 import { maxDifference } from "../support/golden.js";
+import { softmaxOf, taskModel, type TaskModel } from "../support/task-models.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const folder = temporaryFolder();
 
 const TEXT = "The president of the united [MASK] spoke to the congress.";
 
@@ -107,6 +111,111 @@ describe("fillMask", () => {
       details: { head: "mlm" },
     });
     await embedder.dispose();
+  });
+});
+
+describe("fillings of several masks", () => {
+  let model: TaskModel;
+  let encoder: Encoder;
+  beforeAll(async () => {
+    model = await taskModel(folder, { architecture: "BertForMaskedLM", std: 0.2, positions: 32 });
+    encoder = model.encoder;
+  });
+  afterAll(() => encoder.dispose());
+
+  const maskedIds = (text: string) => [...encoder.tokenizer.encode(text).ids];
+  const placesOf = (ids: number[]) => {
+    const mask = encoder.tokenizer.specialIds.mask!;
+    return [...ids.keys()].filter((i) => ids[i] === mask);
+  };
+  const rows = (fillings: readonly { tokens: readonly number[]; score: number }[]) => ({
+    tokens: fillings.map(({ tokens }) => tokens.join(" ")),
+    scores: fillings.map(({ score }) => score),
+  });
+
+  /** The `k` best of all pairs and triples of tokens, by the reference; the first `most` tokens are enough. */
+  function independent(text: string, k: number): { tokens: number[]; score: number }[] {
+    const ids = maskedIds(text);
+    let all = [{ tokens: [] as number[], score: 1 }];
+    for (const place of placesOf(ids)) {
+      const scores = softmaxOf(model.reference.masked(ids, place));
+      const best = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, k);
+      all = all.flatMap(({ tokens, score }) =>
+        best.map((token) => ({ tokens: [...tokens, token], score: score * scores[token]! })),
+      );
+    }
+    return all.sort((a, b) => b.score - a.score).slice(0, k);
+  }
+
+  /** Beam search, written a second time over the reference. */
+  function sequential(text: string, k: number): { tokens: number[]; score: number }[] {
+    const ids = maskedIds(text);
+    const places = placesOf(ids);
+    let beams = [{ tokens: [] as number[], score: 1 }];
+    for (const [m, place] of places.entries()) {
+      const longer = beams.flatMap(({ tokens, score }) => {
+        const filled = [...ids];
+        for (let i = 0; i < m; i++) filled[places[i]!] = tokens[i]!;
+        const scores = softmaxOf(model.reference.masked(filled, place));
+        const best = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]!).slice(0, k);
+        return best.map((token) => ({ tokens: [...tokens, token], score: score * scores[token]! }));
+      });
+      beams = longer.sort((a, b) => b.score - a.score).slice(0, k);
+    }
+    return beams;
+  }
+
+  const TEXTS = ["the [MASK] and the [MASK]", "[MASK] [MASK] of [MASK]", "a [MASK]", "[MASK] dog [MASK]"];
+
+  it.each(["independent", "sequential"] as const)("%s: as over the reference's scores", async (filling) => {
+    const expected = filling === "sequential" ? sequential : independent;
+    const results = await encoder.fillMask(TEXTS, { filling, topK: 4 });
+    for (const [i, text] of TEXTS.entries()) {
+      const { tokens, scores } = rows(results[i]!.fillings);
+      const wanted = rows(expected(text, 4));
+      expect(tokens, text).toEqual(wanted.tokens);
+      expect(maxDifference(scores, wanted.scores)).toBeLessThan(1e-4);
+      expect(results[i]!.masks).toEqual((await encoder.fillMask(text, { topK: 4 })).masks);
+      expect(results[i]).toEqual(await encoder.fillMask(text, { filling, topK: 4 }));
+    }
+    const differing = TEXTS.filter(
+      (text) => rows(sequential(text, 4)).tokens.join() !== rows(independent(text, 4)).tokens.join(),
+    );
+    expect(differing.length).toBeGreaterThan(0);
+  });
+
+  it("say what each makes of the text", async () => {
+    const { masks, fillings } = await encoder.fillMask("the [MASK] of [MASK] dog", { topK: 9 });
+    expect(fillings).toHaveLength(9);
+    for (const { tokens, tokenStrings, sequence } of fillings) {
+      expect(tokenStrings).toEqual(tokens.map((token) => encoder.tokenizer.idToToken(token)));
+      const ids = maskedIds("the [MASK] of [MASK] dog").slice(1, -1);
+      masks.forEach(({ position }, m) => (ids[position - 1] = tokens[m]!));
+      expect(sequence).toBe(encoder.tokenizer.decode(ids));
+    }
+    const { masks: one, fillings: same } = await encoder.fillMask("a [MASK]", { topK: 3 });
+    expect(same.map(({ sequence, score }) => [sequence, score])).toEqual(
+      one[0]!.predictions.map(({ sequence, score }) => [sequence, score]),
+    );
+  });
+
+  it("are bounded, of targets where these are given, and report progress", async () => {
+    expect((await encoder.fillMask("[MASK] [MASK]", { topK: 400 })).fillings).toHaveLength(400);
+    expect((await encoder.fillMask("[MASK] [MASK]", { topK: 1e9 })).fillings).toHaveLength(1000);
+    const ofTwo = await encoder.fillMask("[MASK] [MASK]", { targets: ["cat", "dog"], topK: 9 });
+    expect(ofTwo.fillings.map(({ tokenStrings }) => tokenStrings.join(" ")).sort()).toEqual([
+      "cat cat",
+      "cat dog",
+      "dog cat",
+      "dog dog",
+    ]);
+    const none = await encoder.fillMask("[MASK] [MASK]", { targets: ["two words"], filling: "sequential" });
+    expect(none.fillings).toEqual([]);
+    const progress: number[] = [];
+    await encoder.fillMask(TEXTS, { filling: "sequential", onProgress: ({ done }) => progress.push(done) });
+    expect(progress).toEqual([1, 3, 4]);
+    const stopped = encoder.fillMask(TEXTS, { filling: "sequential", signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toMatchObject({ code: "ABORTED" });
   });
 });
 

@@ -47,6 +47,12 @@ describe("fill-mask", () => {
     expect(printed!.unknownTargets).toEqual(["qwertzuiop"]);
   });
 
+  it("fills masks one after another when asked to", async () => {
+    const masked = "He [MASK] the [MASK].";
+    const [printed] = await cliJson<FillMaskResult>(["fill-mask", masked, "--filling", "sequential"]);
+    expect(printed).toMatchObject(await encoder.fillMask(masked, { filling: "sequential" }));
+  });
+
   it("reads lines and skips blank ones", async () => {
     const printed = await cliJson<{ text: string }>(["fill-mask"], `\n${text}\n  \nA [MASK] whale.\n`);
     expect(printed.map((each) => each.text)).toEqual([text, "A [MASK] whale."]);
@@ -56,7 +62,7 @@ describe("fill-mask", () => {
     const { exit, stdout, stderr } = await cli(["fill-mask", text, "A [MASK] [MASK].", "-k", "2"]);
     expect([exit, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(
-      /^The captain .*\n( +\d+\.\d % +\S+ +the captain .*\n){2}\nA \[MASK\] \[MASK\]\.\n +mask 1\n( +\d.*\n){2} +mask 2\n( +\d.*\n){2}$/,
+      /^The captain .*\n( +\d+\.\d % +\S+ +the captain .*\n){2}\nA \[MASK\] \[MASK\]\.\n +mask 1\n( +\d.*\n){2} +mask 2\n( +\d.*\n){2} +together\n( +\d.*\n){2}$/,
     );
   });
 
