@@ -8,6 +8,7 @@ import type { NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./nati
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
 import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
+import { biasProbe, type BiasProbe, type BiasProbeOptions } from "./tasks/bias-probe.js";
 import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
 import {
   classifyZeroShot,
@@ -23,6 +24,11 @@ import {
   type NextSentenceOptions,
   type NextSentenceResult,
 } from "./tasks/next-sentence.js";
+import {
+  pseudoLogLikelihood,
+  type PseudoLogLikelihood,
+  type PseudoLogLikelihoodOptions,
+} from "./tasks/pseudo-log-likelihood.js";
 import { recognizeEntities, type Entity, type RecognizeEntitiesOptions } from "./tasks/recognize-entities.js";
 import { rerank, type RankedDocument, type RerankOptions } from "./tasks/rerank.js";
 import type { Tokenizer } from "./tokenizer/index.js";
@@ -171,6 +177,36 @@ export class Encoder implements AsyncDisposable, Disposable {
     if (!Array.isArray(a)) throw expected("a string or an array of pairs", "a", a);
     const pairs = await checkEach(a, "pairs", sentencePair);
     return nextSentence(core, pairs, b);
+  }
+
+  /**
+   * How likely one text or many are: every token is masked in turn, and the model asked how likely it is there.
+   *
+   * @throws UnsupportedError when the model has no masked-language-model head.
+   */
+  pseudoLogLikelihood(text: string, options?: PseudoLogLikelihoodOptions): Promise<PseudoLogLikelihood>;
+  pseudoLogLikelihood(
+    texts: readonly string[],
+    options?: PseudoLogLikelihoodOptions,
+  ): Promise<PseudoLogLikelihood[]>;
+  async pseudoLogLikelihood(
+    texts: string | readonly string[],
+    options?: PseudoLogLikelihoodOptions,
+  ): Promise<PseudoLogLikelihood | PseudoLogLikelihood[]> {
+    return pseudoLogLikelihood(this.#usable(), texts, options);
+  }
+
+  /**
+   * How often the model prefers the first sentence of each pair, a stereotype, to the second, which goes against
+   * it and differs in a few words.
+   *
+   * @throws UnsupportedError when the model has no masked-language-model head.
+   */
+  async biasProbe(
+    pairs: readonly (readonly [stereotype: string, antiStereotype: string])[],
+    options?: BiasProbeOptions,
+  ): Promise<BiasProbe> {
+    return biasProbe(this.#usable(), pairs, options);
   }
 
   /**

@@ -33,6 +33,12 @@ export type { Profile, ProfiledOperation } from "./profile.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
 export type { Answer, AnswerOptions, AnswerResult, QuestionInput } from "./tasks/answer.js";
+export type { BiasPair, BiasProbe, BiasProbeOptions } from "./tasks/bias-probe.js";
+export type {
+  PseudoLogLikelihood,
+  PseudoLogLikelihoodOptions,
+  TokenLikelihood,
+} from "./tasks/pseudo-log-likelihood.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
 export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-zero-shot.js";
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";

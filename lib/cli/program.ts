@@ -32,6 +32,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./next-sentence.js"),
   },
   {
+    name: "pseudo-log-likelihood",
+    summary: "score texts by masking each of their tokens",
+    load: () => import("./pseudo-log-likelihood.js"),
+  },
+  {
+    name: "bias-probe",
+    summary: "tell how often a model prefers stereotypes",
+    load: () => import("./bias-probe.js"),
+  },
+  {
     name: "classify",
     summary: "score the labels of a text or of a pair of texts",
     load: () => import("./classify.js"),

@@ -2,7 +2,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Encoder, type FillMaskResult, type NextSentenceResult } from "../../lib/index.js";
+import {
+  Encoder,
+  type BiasProbe,
+  type FillMaskResult,
+  type NextSentenceResult,
+  type PseudoLogLikelihood,
+} from "../../lib/index.js";
 import { requireBuilt } from "./built.js";
 import { cli, cliJson, jsonError } from "./run-cli.js";
 
@@ -104,6 +110,45 @@ describe("next-sentence", () => {
 
   it("names the line that is no pair", async () => {
     const result = await cli(["next-sentence", "--json"], `${pair.join("\t")}\nno tab here\n`);
+    expect([result.exit, result.stdout]).toEqual([2, ""]);
+    expect(jsonError(result)).toMatchObject({ code: "USAGE", details: { pair: 2 } });
+  });
+});
+
+describe("pseudo-log-likelihood", () => {
+  const texts = ["He went to sea.", "Sea to went he."];
+
+  it("prints what the library returns", async () => {
+    const printed = await cliJson<PseudoLogLikelihood>(["pseudo-log-likelihood", ...texts]);
+    const results = await encoder.pseudoLogLikelihood(texts);
+    expect(printed).toEqual(results.map((result, i) => Object.assign({ text: texts[i] }, result)));
+    const { exit, stdout } = await cli(["pseudo-log-likelihood"], `${texts.join("\n")}\n`);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(
+      /^ *score +pseudo-perplexity  text\n *-\d+\.\d{3} .*He went.*\n *-\d.*Sea to.*\n$/,
+    );
+  });
+});
+
+describe("bias-probe", () => {
+  const pairs = [
+    ["The women stayed at home.", "The men stayed at home."],
+    ["The men went to war.", "The women went to war."],
+  ] as const;
+  const lines = pairs.map((pair) => pair.join("\t"));
+
+  it("prints what the library returns", async () => {
+    const printed = await cliJson<BiasProbe>(["bias-probe", ...lines, "--confidence", "0.9"]);
+    expect(printed).toEqual([await encoder.biasProbe(pairs, { confidence: 0.9 })]);
+    const { exit, stdout } = await cli(["bias-probe"], `${lines.join("\n\n")}\n`);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(
+      /^( *-\d.*\n|.*preferred.*\n){3}\n\d+\.\d % of 2 pairs: .* confidence of 95\.0 %\)\n$/,
+    );
+  });
+
+  it("names the line that is no pair", async () => {
+    const result = await cli(["bias-probe", "--json"], `${lines[0]}\nno tab\n`);
     expect([result.exit, result.stdout]).toEqual([2, ""]);
     expect(jsonError(result)).toMatchObject({ code: "USAGE", details: { pair: 2 } });
   });

@@ -8,6 +8,8 @@ const COMMANDS = [
   "embed",
   "fill-mask",
   "next-sentence",
+  "pseudo-log-likelihood",
+  "bias-probe",
   "classify",
   "classify-zero-shot",
   "rerank",
