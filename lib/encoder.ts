@@ -16,6 +16,7 @@ import {
   type ZeroShotOptions,
 } from "./tasks/classify-zero-shot.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
+import type { EmbeddingOf, EmbeddingPrecision } from "./tasks/embedding-precision.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
 import {
@@ -121,12 +122,18 @@ export class Encoder implements AsyncDisposable, Disposable {
    * One vector per text, [H] or `dimensions` values, in the order of `texts`. An empty text is embedded as the
    * reference does, as `[CLS] [SEP]`.
    */
-  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
-  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  embed<P extends EmbeddingPrecision = "float32">(
+    text: string,
+    options?: EmbedOptions<P>,
+  ): Promise<EmbeddingOf<P>>;
+  embed<P extends EmbeddingPrecision = "float32">(
+    texts: readonly string[],
+    options?: EmbedOptions<P>,
+  ): Promise<EmbeddingOf<P>[]>;
   async embed(
     texts: string | readonly string[],
-    options?: EmbedOptions,
-  ): Promise<Float32Array | Float32Array[]> {
+    options?: EmbedOptions<EmbeddingPrecision>,
+  ): Promise<EmbeddingOf<EmbeddingPrecision> | EmbeddingOf<EmbeddingPrecision>[]> {
     return embed(this.#usable(), texts, options);
   }
 

@@ -42,6 +42,8 @@ export type {
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
 export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-zero-shot.js";
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
+export { embeddingRanges, quantizeEmbedding } from "./tasks/embedding-precision.js";
+export type { EmbeddingOf, EmbeddingPrecision, EmbeddingRanges } from "./tasks/embedding-precision.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
 export type {

@@ -14,6 +14,8 @@ export type Task =
   | "embed"
   | "fill-mask"
   | "next-sentence"
+  | "pseudo-log-likelihood"
+  | "bias-probe"
   | "classify"
   | "classify-zero-shot"
   | "rerank"
@@ -223,6 +225,8 @@ function encoderTasks({ heads, labels }: EncoderFile): Task[] {
     ["embed", true],
     ["fill-mask", heads.mlm],
     ["next-sentence", heads.nextSentence],
+    ["pseudo-log-likelihood", heads.mlm],
+    ["bias-probe", heads.mlm],
     ["classify", classifies],
     ["classify-zero-shot", classifies && entailmentLabel(labels) !== undefined],
     ["rerank", classifies && heads.sequenceLabels === 1],

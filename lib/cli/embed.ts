@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import type { Encoder } from "../encoder.js";
 import type { Truncation } from "../inputs.js";
 import type { PoolingMode } from "../native.js";
+import type { EmbeddingOf, EmbeddingPrecision } from "../tasks/embedding-precision.js";
 import {
   addExamples,
   addInputOptions,
@@ -30,7 +31,12 @@ interface Options extends ModelOptions, TextOptions, JsonOption {
   dimensions?: number;
   maxLength?: number;
   prompt?: string;
+  precision?: Precision;
 }
+
+/** Ranges, which `int8` needs, are for programs. */
+type Precision = Exclude<EmbeddingPrecision, "int8">;
+type Vector = EmbeddingOf<Precision>;
 
 /** Up to this many texts are compared with each other. */
 const COMPARED = 8;
@@ -51,10 +57,15 @@ export function define(command: Command, cli: Cli): void {
     .option("--normalize", "scale vectors to unit length (default: the model's)")
     .option("--no-normalize", "leave vectors as they are")
     .option("--dimensions <n>", "keep the first n values, for models trained for it", integer(1));
-  addMaxLengthOption(command).option(
-    "--prompt <prompt>",
-    "name of a prompt of the model, or the text to put before every text",
-  );
+  addMaxLengthOption(command)
+    .option("--prompt <prompt>", "name of a prompt of the model, or the text to put before every text")
+    .addOption(
+      new Option("--precision <what>", "one bit per value with binary, ubinary (default: float32)").choices([
+        "float32",
+        "binary",
+        "ubinary",
+      ]),
+    );
   addJsonOption(command);
   addExamples(command, [
     ['embed "a small boat" "a little ship" "tax law"', "vectors in short, and how similar the texts are"],
@@ -91,14 +102,14 @@ async function embedGroups(
   bar: ProgressBar,
   print: Printer,
 ): Promise<void> {
-  const { pooling, normalize, dimensions, maxLength, prompt } = options;
+  const { pooling, normalize, dimensions, maxLength, prompt, precision } = options;
   let finished = 0;
   let before = 0;
   for await (const texts of input.groups()) {
     const after = input.fraction;
     const cut: Truncation[] = [];
     const vectors = await encoder.embed(texts, {
-      ...given({ pooling, normalize, dimensions, maxLength, prompt }),
+      ...given({ pooling, normalize, dimensions, maxLength, prompt, precision }),
       signal,
       onTruncate: (truncation) => cut.push(truncation),
       onProgress: ({ done, total }) => {
@@ -115,11 +126,7 @@ async function embedGroups(
 }
 
 interface Printer {
-  group(
-    texts: readonly string[],
-    vectors: readonly Float32Array[],
-    cut: readonly Truncation[],
-  ): Promise<void>;
+  group(texts: readonly string[], vectors: readonly Vector[], cut: readonly Truncation[]): Promise<void>;
   end(): Promise<void>;
 }
 
@@ -132,12 +139,12 @@ class JsonPrinter implements Printer {
 
   async group(
     texts: readonly string[],
-    vectors: readonly Float32Array[],
+    vectors: readonly Vector[],
     cut: readonly Truncation[],
   ): Promise<void> {
     const lost = new Map(cut.map(({ index, length, limit }) => [index, { length, limit }]));
     for (const [i, text] of texts.entries()) {
-      await this.#out.json({ text, truncated: lost.get(i), embedding: floats(vectors[i]!) });
+      await this.#out.json({ text, truncated: lost.get(i), embedding: numbersOf(vectors[i]!) });
     }
   }
 
@@ -154,7 +161,7 @@ class TablePrinter implements Printer {
     this.#out = out;
   }
 
-  async group(texts: readonly string[], vectors: readonly Float32Array[]): Promise<void> {
+  async group(texts: readonly string[], vectors: readonly Vector[]): Promise<void> {
     const rows = texts.map((text, i) => [
       `${++this.#count}`,
       excerpt(text, 44),
@@ -162,13 +169,14 @@ class TablePrinter implements Printer {
       preview(vectors[i]!),
     ]);
     for (let i = 0; i < texts.length && this.#first.length <= COMPARED; i++) {
-      this.#first.push({ text: texts[i]!, vector: vectors[i]! });
+      const vector = vectors[i]!;
+      if (vector instanceof Float32Array) this.#first.push({ text: texts[i]!, vector });
     }
     await this.#out.write(formatTable(rows, { right: [0] }));
   }
 
   async end(): Promise<void> {
-    if (this.#count < 2 || this.#count > COMPARED) return;
+    if (this.#first.length < 2 || this.#first.length > COMPARED) return;
     const header = ["", ...this.#first.map((_, i) => `${i + 1}`)];
     const rows = this.#first.map(({ text, vector }, i) => [
       `${i + 1}  ${excerpt(text, 30)}`,
@@ -180,8 +188,14 @@ class TablePrinter implements Printer {
   }
 }
 
-function preview(vector: Float32Array): string {
-  const values = Array.from(vector.subarray(0, 4), (value) => value.toFixed(4).padStart(7));
+const numbersOf = (vector: Vector): number[] => {
+  return vector instanceof Float32Array ? floats(vector) : Array.from(vector);
+};
+
+function preview(vector: Vector): string {
+  const show = (value: number) =>
+    vector instanceof Float32Array ? value.toFixed(4).padStart(7) : `${value}`;
+  const values = Array.from(vector.subarray(0, 4), show);
   return `[${values.join(" ")}${vector.length > 4 ? " ..." : ""}]`;
 }
 

@@ -10,11 +10,19 @@ import {
   type TokenizedInput,
 } from "../inputs.js";
 import { runTask, type PoolingMode } from "../native.js";
-import { boolean, checkOptions, integer, nearestName, oneOf, string } from "../options.js";
+import { boolean, checkOptions, integer, isObject, nearestName, oneOf, string } from "../options.js";
+import {
+  checkPrecision,
+  embeddingRangesOf,
+  toPrecision,
+  type EmbeddingOf,
+  type EmbeddingPrecision,
+  type EmbeddingRanges,
+} from "./embedding-precision.js";
 import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.embed}. */
-export interface EmbedOptions extends InputOptions {
+export interface EmbedOptions<P extends EmbeddingPrecision = "float32"> extends InputOptions {
   /**
    * How the last hidden states [S, H] of a text become one vector [H]: `"mean"` or `"max"` over all its tokens
    * (`[CLS]` and `[SEP]` included, as sentence-transformers does), `"cls"` the first, `"last"` the last token's.
@@ -34,14 +42,23 @@ export interface EmbedOptions extends InputOptions {
    * model's default prompt if it has one; `""` for none.
    */
   prompt?: string;
+  /** What the values of a vector are. Default: `"float32"`. */
+  precision?: P;
+  /**
+   * For `precision: "int8"`: the least and the greatest value of each dimension, which {@link embeddingRanges} finds.
+   * They have to be the same for all vectors that are compared.
+   */
+  ranges?: EmbeddingRanges;
 }
+
+type AnyEmbedding = EmbeddingOf<EmbeddingPrecision>;
 
 /** Embeds one text or many: [H] or `dimensions` values each. */
 export async function embed(
   core: EncoderCore,
   texts: unknown,
   options: unknown,
-): Promise<Float32Array | Float32Array[]> {
+): Promise<AnyEmbedding | AnyEmbedding[]> {
   const { info } = core;
 
   // Arguments
@@ -52,15 +69,19 @@ export async function embed(
     normalize: boolean,
     dimensions: integer(1, info.dimensions),
     prompt: string,
+    precision: oneOf("float32", "int8", "binary", "ubinary"),
+    ranges: embeddingRangesOf(dimensionsOf(options) ?? info.dimensions),
   });
   const { pooling = info.pooling, normalize = info.normalize, dimensions = info.dimensions } = checked;
+  const { precision = "float32", ranges } = checked;
+  checkPrecision(precision, dimensions, ranges);
   const prompt = resolvePrompt(core, checked.prompt);
   const policy = lengthPolicy(checked, info.maxLength);
 
   // Shortened vectors are normalized after the cut.
   const isCut = dimensions < info.dimensions;
   const wanted = { pooling, normalize: normalize && !isCut };
-  const embeddings = await runBatches<TokenizedInput, Float32Array>(
+  const embeddings = await runBatches<TokenizedInput, AnyEmbedding>(
     {
       total: items.length,
       prepare: (begin, end, signal) => {
@@ -74,13 +95,20 @@ export async function embed(
         return batch.map((_, i) => {
           const start = i * info.dimensions;
           const vector = pooled!.slice(start, start + dimensions);
-          return isCut && normalize ? toUnitLength(vector) : vector;
+          const scaled = isCut && normalize ? toUnitLength(vector) : vector;
+          return toPrecision(scaled, precision, ranges);
         });
       },
     },
     checked,
   );
   return isArray ? embeddings : embeddings[0]!;
+}
+
+/** How many values `ranges` has to have; a wrong number of dimensions is refused by its own name. */
+function dimensionsOf(options: unknown): number | undefined {
+  const dimensions = isObject(options) ? options["dimensions"] : undefined;
+  return typeof dimensions === "number" ? dimensions : undefined;
 }
 
 /** Scales to unit L2 length in place; a zero vector stays zero. */

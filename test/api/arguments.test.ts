@@ -97,8 +97,8 @@ describe("wrong arguments are named", () => {
     ],
     [
       "embed precision",
-      () => encoder.embed("a", wrong({ precision: "int8" })),
-      "Unknown option precision of embed",
+      () => encoder.embed("a", wrong({ precision: "int4" })),
+      'for precision but received "int4"',
     ],
 
     [

@@ -11,11 +11,14 @@ import { tinyBert, withKey, withTensor } from "../support/tiny-gguf.js";
 const folder = temporaryFolder();
 let number = 0;
 
+/** What a masked-token head does besides filling masks. */
+const SCORES: Task[] = ["pseudo-log-likelihood", "bias-probe"];
+
 describe("the tasks of a file", () => {
   const cases: [BertArchitecture, number, Task[]][] = [
     ["BertModel", 0, ["embed"]],
-    ["BertForPreTraining", 0, ["embed", "fill-mask", "next-sentence"]],
-    ["BertForMaskedLM", 0, ["embed", "fill-mask"]],
+    ["BertForPreTraining", 0, ["embed", "fill-mask", "next-sentence", ...SCORES]],
+    ["BertForMaskedLM", 0, ["embed", "fill-mask", ...SCORES]],
     ["BertForNextSentencePrediction", 0, ["embed", "next-sentence"]],
     ["BertForSequenceClassification", 3, ["embed", "classify"]],
     ["BertForSequenceClassification", 1, ["embed", "classify", "rerank"]],
@@ -72,7 +75,7 @@ describe("the tasks of a file", () => {
     const path = join(folder, "headless.gguf");
     const spec = withTensor(withTensor(tinyBert(), "cls.weight", undefined), "cls.bias", undefined);
     writeFileSync(path, buildGguf(spec).bytes);
-    expect((await inspect(path)).tasks).toEqual(["embed", "fill-mask", "answer"]);
+    expect((await inspect(path)).tasks).toEqual(["embed", "fill-mask", ...SCORES, "answer"]);
   });
 });
 
