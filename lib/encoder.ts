@@ -16,6 +16,8 @@ import {
   type ZeroShotOptions,
 } from "./tasks/classify-zero-shot.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
+import { embedTokens, type EmbedTokensOptions, type TokenEmbeddings } from "./tasks/embed-tokens.js";
+import { embedWindows, type EmbeddedText, type EmbedWindowsOptions } from "./tasks/embed-windows.js";
 import type { EmbeddingOf, EmbeddingPrecision } from "./tasks/embedding-precision.js";
 import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import { fillMask, type FillMaskOptions, type FillMaskResult } from "./tasks/fill-mask.js";
@@ -135,6 +137,31 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: EmbedOptions<EmbeddingPrecision>,
   ): Promise<EmbeddingOf<EmbeddingPrecision> | EmbeddingOf<EmbeddingPrecision>[]> {
     return embed(this.#usable(), texts, options);
+  }
+
+  /**
+   * A vector for every token of one text or many, for late interaction: see {@link maxSim}.
+   */
+  embedTokens(text: string, options?: EmbedTokensOptions): Promise<TokenEmbeddings>;
+  embedTokens(texts: readonly string[], options?: EmbedTokensOptions): Promise<TokenEmbeddings[]>;
+  async embedTokens(
+    texts: string | readonly string[],
+    options?: EmbedTokensOptions,
+  ): Promise<TokenEmbeddings | TokenEmbeddings[]> {
+    return embedTokens(this.#usable(), texts, options);
+  }
+
+  /**
+   * One text or many of any length, in windows that overlap: a vector for each window, with its place in the text,
+   * and one for the whole.
+   */
+  embedWindows(text: string, options?: EmbedWindowsOptions): Promise<EmbeddedText>;
+  embedWindows(texts: readonly string[], options?: EmbedWindowsOptions): Promise<EmbeddedText[]>;
+  async embedWindows(
+    texts: string | readonly string[],
+    options?: EmbedWindowsOptions,
+  ): Promise<EmbeddedText | EmbeddedText[]> {
+    return embedWindows(this.#usable(), texts, options);
   }
 
   /** The hidden states of each input and, where asked for, more of what the model computes. */

@@ -44,6 +44,9 @@ export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-z
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export { embeddingRanges, quantizeEmbedding } from "./tasks/embedding-precision.js";
 export type { EmbeddingOf, EmbeddingPrecision, EmbeddingRanges } from "./tasks/embedding-precision.js";
+export { maxSim } from "./tasks/embed-tokens.js";
+export type { EmbedTokensOptions, TokenEmbeddings } from "./tasks/embed-tokens.js";
+export type { EmbeddedText, EmbeddedWindow, EmbedWindowsOptions } from "./tasks/embed-windows.js";
 export type { EmbedOptions } from "./tasks/embed.js";
 export type { EncodeOptions, EncoderOutput } from "./tasks/encode.js";
 export type {

@@ -112,7 +112,7 @@ function dimensionsOf(options: unknown): number | undefined {
 }
 
 /** Scales to unit L2 length in place; a zero vector stays zero. */
-function toUnitLength(vector: Float32Array): Float32Array {
+export function toUnitLength(vector: Float32Array): Float32Array {
   let sum = 0;
   for (const value of vector) sum += value * value;
   const length = Math.sqrt(sum);
@@ -120,7 +120,8 @@ function toUnitLength(vector: Float32Array): Float32Array {
   return vector;
 }
 
-function resolvePrompt({ info }: EncoderCore, prompt: string | undefined): string {
+/** The text that an option `prompt` stands for. */
+export function resolvePrompt({ info }: EncoderCore, prompt: string | undefined): string {
   const { prompts, defaultPromptName } = info;
   if (prompt === undefined) return defaultPromptName === undefined ? "" : prompts[defaultPromptName]!;
   if (Object.hasOwn(prompts, prompt)) return prompts[prompt]!;
