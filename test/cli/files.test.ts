@@ -87,7 +87,7 @@ describe("inspect", () => {
     expect([exit, stderr]).toEqual([0, ""]);
     expect(stdout).toMatch(/^mini-bert\n\n {2}file .*mini-bert\.gguf/);
     expect(stdout).toMatch(/^ {2}tokenizer +WordPiece, 30,522 tokens/m);
-    expect(stdout).toMatch(/^ {2}can +embed, fill-mask, next-sentence$/m);
+    expect(stdout).toMatch(/^ {2}can +embed, fill-mask, next-sentence, pseudo-log-likelihood, bias-probe$/m);
     expect(stdout).toMatch(/^ {2}tokenizer +byte-level BPE, 8,192 tokens/m);
     expect(stdout).toMatch(/^ {2}Q8_0 +\d+ +[\d,]+ +[\d.]+ MB$/m);
     expect(stdout).not.toContain("blk.0.attn_q.weight");
