@@ -1,3 +1,5 @@
+export { attentionHtml } from "./attention-html.js";
+export type { AttentionHtmlOptions, AttentionInput } from "./attention-html.js";
 export { convert } from "./convert/index.js";
 export type { ConvertedTensor, ConvertOptions, ConvertProgress, ConvertResult } from "./convert/index.js";
 export { devices } from "./devices.js";

@@ -62,6 +62,11 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./recognize-entities.js"),
   },
   { name: "answer", summary: "find the answer to a question in a text", load: () => import("./answer.js") },
+  {
+    name: "attention",
+    summary: "show what the tokens of a text look at",
+    load: () => import("./attention.js"),
+  },
   { name: "generate", summary: "continue a text", load: () => import("./generate.js") },
   { name: "tokenize", summary: "show the tokens of a text", load: () => import("./tokenize.js") },
   { name: "inspect", summary: "say what is in a model file", load: () => import("./inspect.js") },

@@ -1,8 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
+  attentionHtml,
   Encoder,
   type BiasProbe,
   type FillMaskResult,
@@ -151,5 +152,36 @@ describe("bias-probe", () => {
     const result = await cli(["bias-probe", "--json"], `${lines[0]}\nno tab\n`);
     expect([result.exit, result.stdout]).toEqual([2, ""]);
     expect(jsonError(result)).toMatchObject({ code: "USAGE", details: { pair: 2 } });
+  });
+});
+
+describe("attention", () => {
+  const text = "The ship sailed.";
+
+  it("writes the page that the library makes", async () => {
+    const file = join(folder, "attention.html");
+    const { exit, stdout } = await cli(["attention", text, "--html", file]);
+    expect([exit, stdout]).toEqual([0, expect.stringContaining("attention.html")]);
+    const output = await encoder.encode(text, { attentions: true });
+    expect(await readFile(file, "utf8")).toBe(attentionHtml(output, { title: text }));
+  });
+
+  it("prints what each token looks at, or all as JSON", async () => {
+    const { exit, stdout } = await cli(["attention", text, "--pair", "It sank."]);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^token +looks at\n(\S+( +\S+ \d+ %){3}\n){10}$/);
+    const [printed] = await cliJson<{ tokens: string[]; attentions: { shape: number[]; data: number[] } }>([
+      "attention",
+      text,
+    ]);
+    const { tokens, attentions } = await encoder.encode(text, { attentions: true });
+    expect(printed!.tokens).toEqual(tokens);
+    expect(printed!.attentions.shape).toEqual(attentions!.shape);
+    expect(Float32Array.from(printed!.attentions.data)).toEqual(attentions!.data);
+  });
+
+  it("says what cannot be written", async () => {
+    const result = await cli(["attention", text, "--html", join(folder, "no", "such.html"), "--json"]);
+    expect(result.exit).toBe(1);
   });
 });

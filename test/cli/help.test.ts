@@ -15,6 +15,7 @@ const COMMANDS = [
   "rerank",
   "recognize-entities",
   "answer",
+  "attention",
   "generate",
   "tokenize",
   "inspect",
