@@ -41,6 +41,8 @@ export type {
   PseudoLogLikelihoodOptions,
   TokenLikelihood,
 } from "./tasks/pseudo-log-likelihood.js";
+export { similarity } from "./similarity.js";
+export type { SimilarityMeasure } from "./similarity.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
 export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-zero-shot.js";
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";

@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import type { Encoder } from "../encoder.js";
 import type { Truncation } from "../inputs.js";
 import type { PoolingMode } from "../native.js";
+import { similarity } from "../similarity.js";
 import type { EmbeddingOf, EmbeddingPrecision } from "../tasks/embedding-precision.js";
 import {
   addExamples,
@@ -180,7 +181,7 @@ class TablePrinter implements Printer {
     const header = ["", ...this.#first.map((_, i) => `${i + 1}`)];
     const rows = this.#first.map(({ text, vector }, i) => [
       `${i + 1}  ${excerpt(text, 30)}`,
-      ...this.#first.map((other) => cosine(vector, other.vector).toFixed(3)),
+      ...this.#first.map((other) => similarity(vector, other.vector).toFixed(3)),
     ]);
     const right = header.map((_, i) => i).slice(1);
     await this.#out.write(`\n${this.#out.bold("Cosine similarity")}\n`);
@@ -197,14 +198,4 @@ function preview(vector: Vector): string {
     vector instanceof Float32Array ? value.toFixed(4).padStart(7) : `${value}`;
   const values = Array.from(vector.subarray(0, 4), show);
   return `[${values.join(" ")}${vector.length > 4 ? " ..." : ""}]`;
-}
-
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [dot, aa, bb] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    dot += a[i]! * b[i]!;
-    aa += a[i]! ** 2;
-    bb += b[i]! ** 2;
-  }
-  return dot / Math.sqrt(aa * bb || 1);
 }

@@ -16,6 +16,7 @@ import { withEncoder } from "./models.js";
 import type { Cli } from "./program.js";
 import { formatTable } from "./table.js";
 import { excerpt } from "./text.js";
+import { reportTruncation } from "./truncation.js";
 import { addWindowOptions, type WindowFlags } from "./window-options.js";
 
 interface Options extends ModelOptions, TextOptions, JsonOption, WindowFlags {
@@ -58,6 +59,7 @@ async function rerank(query: string, texts: readonly string[], options: Options,
     const ranked = await encoder.rerank(query, documents, {
       ...given({ topK, activation, maxLength, overflow, stride }),
       signal,
+      onTruncate: (truncation) => reportTruncation([truncation], 0),
     });
     if (!options.json) return out.write(formatTable(rows(ranked, documents), { right: [0, 1] }));
     for (const { index, score } of ranked) {
