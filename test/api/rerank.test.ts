@@ -1,3 +1,5 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   Encoder,
@@ -6,10 +8,14 @@ import {
   type Progress,
   type Truncation,
 } from "../../lib/index.js";
-import { integer, random } from "../support/random.js";
+import { ggufWeights } from "../golden/checkpoints.js";
+import { bertEncoder, bertPooler, bertSequenceLabels } from "../reference/bert.js";
+import { buildGguf } from "../support/gguf-bytes.js";
+import { gaussian, integer, random } from "../support/random.js";
 import { sigmoidOf, taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { randomTexts } from "../support/texts.js";
+import { tinyBert, withKey } from "../support/tiny-gguf.js";
 
 const TOLERANCE = 2e-4;
 const folder = temporaryFolder();
@@ -198,5 +204,38 @@ describe("a model that does not rerank", () => {
     const bert = await Encoder.load("mini-bert", { threads: 1 });
     await expect(bert.rerank("a", ["b"])).rejects.toMatchObject({ code: "UNSUPPORTED" });
     await bert.dispose();
+  });
+});
+
+describe("a reranker in a GGUF file as llama.cpp has them", () => {
+  it("is read with its dense layer and its output, without keys of our own", async () => {
+    const ours = /^(sentence_transformers|huggingface)|hidden_activation|output_labels/;
+    const heads = /^(mlm|nsp|qa)|^cls\.output/;
+    const tiny = tinyBert();
+    const next = gaussian(random(SEED));
+    const shapes = [
+      ...tiny.tensors.filter(({ name }) => !heads.test(name) && name !== "position_embd.weight"),
+      { name: "position_embd.weight", shape: [8, 16] },
+      { name: "cls.output.weight", shape: [8, 1] },
+      { name: "cls.output.bias", shape: [1] },
+    ];
+    const tensors = shapes.map(({ name, shape }) => {
+      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => next());
+      return { name, shape, data: new Uint8Array(values.buffer) };
+    });
+    const kept = { metadata: tiny.metadata.filter(([key]) => !ours.test(key)), tensors };
+    const path = join(folder, "llama.gguf");
+    writeFileSync(path, buildGguf(withKey(kept, "bert.context_length", { type: "u32", value: 16 })).bytes);
+
+    const encoder = await Encoder.load(path, { threads: 1 });
+    const [{ score } = { score: Number.NaN }] = await encoder.rerank("a", ["a a"], { activation: "none" });
+    const { ids, typeIds } = encoder.tokenizer.encode("a", { pair: "a a" });
+    expect([...ids]).toEqual([2, 5, 3, 5, 5, 3]);
+    const weights = await ggufWeights(path);
+    const shape = { H: 8, A: 2, L: 1, epsilon: 1e-12, activation: "gelu" } as const;
+    const { last } = bertEncoder(weights, shape, ids, typeIds);
+    const [expected] = bertSequenceLabels(weights, bertPooler(weights, 8, last));
+    expect(Math.abs(score - expected!)).toBeLessThan(TOLERANCE);
+    await encoder.dispose();
   });
 });
