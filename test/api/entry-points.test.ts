@@ -16,8 +16,8 @@ describe("the entry points", () => {
 
   it("export what the documentation names, and nothing else", () => {
     expect(Object.keys(commonJs).sort()).toEqual(
-      `Encoder Generator Tokenizer Encoding TokenStream convert devices embeddingRanges inspect
-      maxSim quantize quantizeEmbedding AbortError DeviceError
+      `Encoder Generator Tokenizer Encoding TokenStream attentionHtml convert devices embeddingRanges inspect
+      maxSim quantize quantizeEmbedding similarity AbortError DeviceError
       DisposedError GgmlTransformersError InputTooLongError InternalError InvalidArgumentError ModelFileError
       NativeUnavailableError OutOfMemoryError TokenizerError UnsupportedError`
         .split(/\s+/)
