@@ -14,7 +14,10 @@ interface Check {
 
 const FORMATS = ["Q8_0", "Q4_0", "Q4_K", "Q6_K", "Q16", "F32"];
 const ROWS = ["attention", "finish_row", "gelu", "norm_row", "quantize_row", "quantize_row_words"];
-const EVERY_ISA = [...ROWS, ...FORMATS.flatMap((name) => [`gemm ${name}`, `gemm ${name} cut`, `gemm ${name} rounded`])];
+const EVERY_ISA = [
+  ...ROWS,
+  ...FORMATS.flatMap((name) => [`gemm ${name}`, `gemm ${name} cut`, `gemm ${name} rounded`]),
+];
 
 /** Runs the program; its exit code tells whether every check passed, and the lines tell which did not. */
 function run(args: string[], env: NodeJS.ProcessEnv = {}) {
