@@ -23,7 +23,11 @@ export class AlignedText {
   starts: Int32Array;
   ends: Int32Array;
 
-  constructor(capacity = 1024) {
+  /** `origin`: where the stretch of source begins that this text was made from. */
+  constructor(
+    capacity = 1024,
+    readonly origin = 0,
+  ) {
     this.units = new Uint16Array(capacity);
     this.starts = new Int32Array(0);
     this.ends = new Int32Array(0);

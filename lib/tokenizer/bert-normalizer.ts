@@ -247,7 +247,7 @@ export class BertNormalizer implements Normalizer {
 }
 
 function* spaceCjkOf(text: AlignedText): Steps<AlignedText> {
-  const output = new AlignedText(text.length);
+  const output = new AlignedText(text.length, text.origin);
   const transform = new Transform(text, output);
   yield* eachCodePoint(text, (c) => {
     const spaced = isCjk(c);

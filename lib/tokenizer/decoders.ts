@@ -59,6 +59,18 @@ export class ByteLevelDecoder implements Decoder {
   }
 }
 
+/** Marks become spaces; those of the first token go when the pre-tokenizer put one there. */
+export class MetaspaceDecoder implements Decoder {
+  constructor(
+    private readonly mark: string,
+    private readonly prepends: boolean,
+  ) {}
+
+  decode(tokens: readonly string[]): string[] {
+    return tokens.map((token, i) => token.replaceAll(this.mark, i === 0 && this.prepends ? "" : " "));
+  }
+}
+
 /** Tokens end with a suffix where a word ends. */
 export class BpeDecoder implements Decoder {
   constructor(private readonly suffix: string) {}

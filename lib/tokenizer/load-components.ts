@@ -1,17 +1,21 @@
 /** Normalizers, pre-tokenizers and decoders from tokenizer.json. A component not known here is an error. */
 import { BertNormalizer, type BertNormalizerSettings } from "./bert-normalizer.js";
+import { Charsmap } from "./charsmap.js";
+import { Precompiled } from "./charsmap-normalizer.js";
 import {
   BpeDecoder,
   ByteFallbackDecoder,
   ByteLevelDecoder,
   DecoderSequence,
   FuseDecoder,
+  MetaspaceDecoder,
   ReplaceDecoder,
   SpaceDecoder,
   StripDecoder,
   WordPieceDecoder,
   type Decoder,
 } from "./decoders.js";
+import { prepareGraphemes } from "./graphemes.js";
 import {
   asArray,
   asBoolean,
@@ -24,8 +28,10 @@ import {
   unknownComponent,
 } from "./json-fields.js";
 import type { Json, JsonObject } from "./json-slices.js";
+import { Metaspace, type PrependScheme } from "./metaspace.js";
 import {
   Lowercase,
+  Nmt,
   NormalizerSequence,
   Prepend,
   Replace,
@@ -47,6 +53,7 @@ import {
   WhitespaceSplit,
   type DelimiterBehavior,
 } from "./pre-tokenizers.js";
+import type { Steps } from "./time-slices.js";
 import type { NormalizerChoice, PreTokenizerChoice } from "./tokenizer-parts.js";
 
 type JsonValue = Json | undefined;
@@ -72,9 +79,29 @@ function bertNormalizer(object: JsonObject, path: string): BertNormalizerSetting
   };
 }
 
-function normalizer(value: JsonValue, path: string): Normalizer {
+function* normalizer(value: JsonValue, path: string): Steps<Normalizer> {
   const object = asObject(value, path);
   const type = typeOf(object, path);
+  if (type === "Precompiled") return yield* precompiled(object, path);
+  if (type !== "Sequence") return plainNormalizer(object, type, path);
+  const normalizers: Normalizer[] = [];
+  for (const [i, item] of asArray(object.get("normalizers"), `${path}.normalizers`).entries()) {
+    normalizers.push(yield* normalizer(item, `${path}.normalizers[${i}]`));
+  }
+  return new NormalizerSequence(normalizers);
+}
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+
+function* precompiled(object: JsonObject, path: string): Steps<Normalizer> {
+  const at = `${path}.precompiled_charsmap`;
+  const text = field(object, "precompiled_charsmap", path, asString);
+  if (!BASE64.test(text)) throw badField("base64", at, text);
+  yield* prepareGraphemes();
+  return new Precompiled(yield* Charsmap.parse(Buffer.from(text, "base64"), at));
+}
+
+function plainNormalizer(object: JsonObject, type: string, path: string): Normalizer {
   switch (type) {
     case "BertNormalizer":
       return new BertNormalizer(bertNormalizer(object, path), false);
@@ -85,6 +112,8 @@ function normalizer(value: JsonValue, path: string): Normalizer {
       return new UnicodeNormalizer(type);
     case "Lowercase":
       return new Lowercase();
+    case "Nmt":
+      return new Nmt();
     case "StripAccents":
       return new StripAccents();
     case "Strip":
@@ -99,8 +128,6 @@ function normalizer(value: JsonValue, path: string): Normalizer {
       );
     case "Prepend":
       return new Prepend(field(object, "prepend", path, asString));
-    case "Sequence":
-      return new NormalizerSequence(each(object, "normalizers", path, normalizer));
     default:
       throw unknownComponent("normalizer", type, path);
   }
@@ -116,12 +143,12 @@ function each<T>(
 }
 
 /** The `normalizer` of tokenizer.json. */
-export function loadNormalizer(value: JsonValue): NormalizerChoice {
+export function* loadNormalizer(value: JsonValue): Steps<NormalizerChoice> {
   if (value === undefined || value === null) return undefined;
   const object = asObject(value, "normalizer");
   if (typeOf(object, "normalizer") === "BertNormalizer")
     return { bert: bertNormalizer(object, "normalizer") };
-  return { normalizer: normalizer(value, "normalizer") };
+  return { normalizer: yield* normalizer(value, "normalizer") };
 }
 
 const BEHAVIORS: readonly DelimiterBehavior[] = [
@@ -180,7 +207,13 @@ function plainPreTokenizer(object: JsonObject, type: string, path: string): PreT
     case "Digits":
       return new Digits(field(object, "individual_digits", path, asBoolean, false));
     case "CharDelimiterSplit":
-      return new CharDelimiterSplit(delimiter(object.get("delimiter"), `${path}.delimiter`));
+      return new CharDelimiterSplit(field(object, "delimiter", path, character).codePointAt(0)!);
+    case "Metaspace":
+      return new Metaspace(
+        metaspaceMark(object, path),
+        prependScheme(object, path),
+        field(object, "split", path, asBoolean, true),
+      );
     case "Split":
       return new Split(
         pattern(object.get("pattern"), `${path}.pattern`),
@@ -192,10 +225,28 @@ function plainPreTokenizer(object: JsonObject, type: string, path: string): PreT
   }
 }
 
-function delimiter(value: JsonValue, path: string): number {
+function character(value: JsonValue, path: string): string {
   const text = asString(value, path);
   if (Array.from(text).length !== 1) throw badField("one character", path, value);
-  return text.codePointAt(0)!;
+  return text;
+}
+
+function metaspaceMark(object: JsonObject, path: string): string {
+  return field(object, "replacement", path, character);
+}
+
+const PREPEND_SCHEMES: readonly PrependScheme[] = ["always", "first", "never"];
+
+/** `prepend_scheme`, or the flag that was there before it. */
+function prependScheme(object: JsonObject, path: string): PrependScheme {
+  const scheme = object.get("prepend_scheme");
+  const addsSpace = field(object, "add_prefix_space", path, asBoolean, true);
+  if (scheme === undefined || scheme === null) return addsSpace ? "always" : "never";
+  const found = PREPEND_SCHEMES.find((name) => name === scheme);
+  if (found === undefined)
+    throw badField(`one of ${PREPEND_SCHEMES.join(", ")}`, `${path}.prepend_scheme`, scheme);
+  if (!addsSpace && found !== "never") throw badField(`"never"`, `${path}.prepend_scheme`, scheme);
+  return found;
 }
 
 /** The `pre_tokenizer` of tokenizer.json. */
@@ -218,6 +269,8 @@ function decoder(value: JsonValue, path: string): Decoder {
       return new ByteLevelDecoder();
     case "BPEDecoder":
       return new BpeDecoder(field(object, "suffix", path, asString, "</w>"));
+    case "Metaspace":
+      return new MetaspaceDecoder(metaspaceMark(object, path), prependScheme(object, path) !== "never");
     case "ByteFallback":
       return new ByteFallbackDecoder();
     case "Fuse":

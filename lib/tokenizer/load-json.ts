@@ -20,7 +20,7 @@ import { preparePropertyTable } from "./unicode.js";
 export function* loadTokenizerJson(bytes: Buffer, config: TokenizerConfig): Steps<TokenizerParts> {
   const root = asObject(yield* parseJsonInSteps(bytes, "tokenizer.json"), "tokenizer.json");
   yield* preparePropertyTable();
-  const normalizer = loadNormalizer(root.get("normalizer"));
+  const normalizer = yield* loadNormalizer(root.get("normalizer"));
   const preTokenizer = loadPreTokenizer(root.get("pre_tokenizer"));
   const postProcessing = loadPostProcessor(root.get("post_processor"));
   const decoder = loadDecoder(root.get("decoder"));

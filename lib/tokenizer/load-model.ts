@@ -12,6 +12,7 @@ import {
   unknownComponent,
 } from "./json-fields.js";
 import type { Json, JsonObject } from "./json-slices.js";
+import { unigramModel } from "./load-unigram.js";
 import { MergeTable, type MergeList } from "./merge-table.js";
 import type { Model } from "./model.js";
 import type { Steps } from "./time-slices.js";
@@ -134,6 +135,10 @@ export function* loadModel(value: Json | undefined, byteLevel: boolean): Steps<M
       }
       return yield* wordPieceModel(model);
     case "Unigram":
+      if (byteLevel) {
+        throw new UnsupportedError("Unigram over bytes is not supported", { field: "pre_tokenizer" });
+      }
+      return yield* unigramModel(model);
     case "WordLevel":
       throw new UnsupportedError(`${type} tokenizers are not supported`, { field: "model.type", type });
     default:

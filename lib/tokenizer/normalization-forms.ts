@@ -39,9 +39,9 @@ export class Transform {
     const { input, output } = this;
     output.reserve(2);
     if (change > 0) {
-      // An inserted code point shares the place of the one before it.
-      const start = input.startOf(Math.max(0, this.at - 1));
-      output.push(codePoint, start, this.at === 0 ? start : input.endOf(this.at - 1));
+      // An inserted code point shares the place of the one before it; at the beginning it has none.
+      if (this.at === 0) output.push(codePoint, input.origin, input.origin);
+      else output.push(codePoint, input.startOf(this.at - 1), input.endOf(this.at - 1));
       return;
     }
     const start = input.startOf(this.at);

@@ -24,7 +24,7 @@ export function* eachCodePoint(text: AlignedText, visit: (codePoint: number) => 
 
 /** Replaces each code point by another, or removes it where `map` returns -1. */
 export function* mapCodePoints(text: AlignedText, map: (codePoint: number) => number): Steps<AlignedText> {
-  const output = new AlignedText(text.length);
+  const output = new AlignedText(text.length, text.origin);
   const transform = new Transform(text, output);
   yield* eachCodePoint(text, (codePoint) => {
     const mapped = map(codePoint);
@@ -38,7 +38,7 @@ export class UnicodeNormalizer implements Normalizer {
   constructor(private readonly form: NormalizationForm) {}
 
   *normalize(text: AlignedText): Steps<AlignedText> {
-    const output = new AlignedText(text.length);
+    const output = new AlignedText(text.length, text.origin);
     yield* normalizeTo(text, output, this.form);
     return output;
   }
@@ -46,13 +46,39 @@ export class UnicodeNormalizer implements Normalizer {
 
 export class Lowercase implements Normalizer {
   *normalize(text: AlignedText): Steps<AlignedText> {
-    const output = new AlignedText(text.length);
+    const output = new AlignedText(text.length, text.origin);
     const transform = new Transform(text, output);
     yield* eachCodePoint(text, (codePoint) => {
       transform.emit(toLowerCase(codePoint), 0);
       if (codePoint === 0x130) transform.emit(0x307, 1);
     });
     return output;
+  }
+}
+
+/** Removed by SentencePiece's NMT rules, or made a space. */
+const NMT_REMOVED = [0x01, 0x08, 0x0b, 0x0b, 0x0e, 0x1f, 0x7f, 0x7f, 0x8f, 0x8f, 0x9f, 0x9f];
+// prettier-ignore
+const NMT_SPACES = [
+  0x09, 0x0a, 0x0c, 0x0d, 0x1680, 0x1680, 0x200b, 0x200f, 0x2028, 0x2029, 0x2581, 0x2581, 0xfeff, 0xfeff,
+  0xfffd, 0xfffd,
+];
+
+function isWithin(ranges: readonly number[], codePoint: number): boolean {
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (codePoint >= ranges[i]! && codePoint <= ranges[i + 1]!) return true;
+  }
+  return false;
+}
+
+/** Control characters go, white space and what counts as such becomes a space. */
+export class Nmt implements Normalizer {
+  normalize(text: AlignedText): Steps<AlignedText> {
+    return mapCodePoints(text, (c) => {
+      if (c >= 0x20 && c < 0x7f) return c;
+      if (isWithin(NMT_REMOVED, c)) return -1;
+      return isWithin(NMT_SPACES, c) ? 0x20 : c;
+    });
   }
 }
 
@@ -76,7 +102,7 @@ export class Strip implements Normalizer {
     let to = text.length;
     if (this.left) while (from < to && isSpace(from)) from++;
     if (this.right) while (to > from && isSpace(to - 1)) to--;
-    const output = new AlignedText(to - from);
+    const output = new AlignedText(to - from, text.origin);
     output.appendFrom(text, from, to);
     yield;
     return output;
@@ -95,7 +121,7 @@ export class Prepend implements Normalizer {
 
 /** `text` with `prefix` before it, aligned to the place of the first character. */
 export function prepend(text: AlignedText, prefix: string): AlignedText {
-  const output = new AlignedText(text.length + prefix.length);
+  const output = new AlignedText(text.length + prefix.length, text.origin);
   output.reserve(prefix.length);
   for (let i = 0; i < prefix.length; i++) output.push(prefix.charCodeAt(i), text.startOf(0), text.endOf(0));
   output.appendFrom(text, 0, text.length);
@@ -110,7 +136,7 @@ export class Replace implements Normalizer {
   ) {}
 
   *normalize(text: AlignedText): Steps<AlignedText> {
-    const output = new AlignedText(text.length);
+    const output = new AlignedText(text.length, text.origin);
     const { content } = this;
     const matches = yield* findMatches(this.pattern, text.slice());
     let from = 0;

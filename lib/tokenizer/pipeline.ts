@@ -8,15 +8,15 @@ import { isCjk, type BertNormalizer } from "./bert-normalizer.js";
 import type { Model } from "./model.js";
 import { LONGEST_RUN } from "./normalization-forms.js";
 import { prepend, type Normalizer } from "./normalizers.js";
-import { splitEach, type Pieces, type PreTokenizer } from "./pre-tokenizers.js";
+import { splitEach, type PieceRewriter, type Pieces, type PreTokenizer } from "./pre-tokenizers.js";
 import { runNow, type Steps } from "./time-slices.js";
 import type { TokenSink } from "./token-sink.js";
 import { propertiesOf, WHITESPACE } from "./unicode.js";
 import { hashUnits } from "./vocabulary.js";
 import { ScanState, type WordScanner } from "./word-scanners.js";
 
-/** One step of pre-tokenization: a split, or a space put before every piece that has none. */
-export type PreTokenization = PreTokenizer | "add-prefix-space";
+/** One step of pre-tokenization: a split, a change of the text, or a space put before every piece that has none. */
+export type PreTokenization = PreTokenizer | PieceRewriter | "add-prefix-space";
 
 export interface PipelineParts {
   addedTokens: readonly AddedToken[];
@@ -159,7 +159,7 @@ export class Pipeline {
   /** All of a section's text, normalized. */
   private *normalizedText(source: string, from: number, to: number): Steps<AlignedText> {
     const { normalizer, streamingNormalizer } = this.parts;
-    const text = new AlignedText(to - from);
+    const text = new AlignedText(to - from, from);
     for (let at = from; at < to;) {
       const end = this.chunkEnd(source, at, to);
       if (this.streamsNormalizer) streamingNormalizer!.append(source, at, end, text);
@@ -202,6 +202,7 @@ export class Pipeline {
     let pieces: Pieces = Int32Array.of(0, text.length);
     for (const stage of preTokenizations) {
       if (stage === "add-prefix-space") [text, pieces] = yield* addPrefixSpaces(text, pieces);
+      else if ("rewrite" in stage) [text, pieces] = yield* stage.rewrite(text, pieces);
       else pieces = yield* splitEach(text, pieces, stage);
     }
     yield* this.tokenizePieces(text, pieces, sink);
@@ -244,7 +245,7 @@ function pushPrefixSpace(source: string, from: number, to: number, into: Aligned
 }
 
 function* addPrefixSpaces(text: AlignedText, pieces: Pieces): Steps<[AlignedText, Pieces]> {
-  const output = new AlignedText(text.length + pieces.length / 2);
+  const output = new AlignedText(text.length + pieces.length / 2, text.origin);
   const moved = new Int32Array(pieces.length);
   for (let i = 0; i < pieces.length; i += 2) {
     const from = pieces[i]!;

@@ -17,6 +17,12 @@ export interface PreTokenizer {
   split(text: AlignedText, from: number, to: number): Steps<Pieces>;
 }
 
+/** A pre-tokenizer that also changes the text. */
+export interface PieceRewriter {
+  /** The changed text and its pieces. */
+  rewrite(text: AlignedText, pieces: Pieces): Steps<[AlignedText, Pieces]>;
+}
+
 /** What becomes of a delimiter. */
 export type DelimiterBehavior =
   | "Removed"
@@ -26,12 +32,15 @@ export type DelimiterBehavior =
   | "Contiguous";
 
 /** Puts pieces together from delimiters and what lies between them, as a behavior has it. */
-class PieceWriter {
-  private readonly pieces = new IntList();
+export class PieceWriter {
   /** Whether the last stretch was a delimiter; undefined before the first. */
   private previous: boolean | undefined;
 
-  constructor(private readonly behavior: DelimiterBehavior) {}
+  constructor(
+    private readonly behavior: DelimiterBehavior,
+    /** Where the pieces go. */
+    private readonly pieces = new IntList(),
+  ) {}
 
   /** The next stretch, which begins where the last one ended. */
   add(start: number, end: number, isDelimiter: boolean): void {

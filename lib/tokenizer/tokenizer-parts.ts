@@ -5,7 +5,7 @@ import type { Model } from "./model.js";
 import type { Normalizer } from "./normalizers.js";
 import type { PipelineParts, PreTokenization } from "./pipeline.js";
 import type { PostProcessing } from "./post-processing.js";
-import { BertPreTokenizer, Gpt2Split, type PreTokenizer } from "./pre-tokenizers.js";
+import { BertPreTokenizer, Gpt2Split } from "./pre-tokenizers.js";
 import { BertWordScanner, Gpt2WordScanner } from "./word-scanners.js";
 
 /** Roles of special tokens that callers ask for. */
@@ -54,7 +54,7 @@ export function pipelineOf(
   model: Model,
 ): PipelineParts {
   const bert = normalizer !== undefined && "bert" in normalizer ? normalizer.bert : undefined;
-  const stages = preTokenizer.stages.filter((stage): stage is PreTokenizer => stage !== "add-prefix-space");
+  const stages = preTokenizer.stages.filter((stage) => stage !== "add-prefix-space");
   const addPrefixSpace =
     stages.length < preTokenizer.stages.length && preTokenizer.stages[0] === "add-prefix-space";
   const parts: PipelineParts = {

@@ -152,8 +152,12 @@ describe("tokenizer.json that means harm", () => {
   });
 
   it.each([
-    ["Unigram", { ...small, model: { type: "Unigram", vocab: [["a", 0]] } }],
-    ["Unigram without a type", { ...small, model: { unk_id: 0, vocab: [["a", 0]] } }],
+    ["WordLevel", { ...small, model: { type: "WordLevel", vocab: { a: 0 }, unk_token: "a" } }],
+    ["WordLevel without a type", { ...small, model: { vocab: { a: 0 }, unk_token: "a" } }],
+    [
+      "Unigram over bytes",
+      { ...small, pre_tokenizer: { type: "ByteLevel" }, model: { type: "Unigram", vocab: [["a", 0]] } },
+    ],
     ["BPE with dropout", bpe({ dropout: 0.1 })],
   ])("%s is not supported", async (_, definition) => {
     await expect(Tokenizer.fromJson(JSON.stringify(definition))).rejects.toThrow(UnsupportedError);

@@ -1,0 +1,1 @@
+export function compileCharsmap(rules: Iterable<readonly [string | Uint8Array, string]>): Buffer;
