@@ -4,7 +4,7 @@ import { checkEach, type EncoderInput } from "./inputs.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { ClassifierInfo, ProblemType } from "./gguf/classifier.js";
 import type { EncoderFile } from "./model-file.js";
-import type { NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./native.js";
+import type { EncoderArchitecture, NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./native.js";
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
 import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
@@ -40,7 +40,8 @@ defineDisposeSymbols();
 
 /** What is known of a loaded encoder. */
 export interface EncoderInfo extends ModelInfo {
-  readonly architecture: "bert";
+  /** `general.architecture` of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT are `"bert"` there. */
+  readonly architecture: EncoderArchitecture;
   /** Rows of the segment embedding; 0 when there is none. */
   readonly segmentCount: number;
   /**
@@ -359,7 +360,7 @@ function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): Enco
   const { hyperparameters, sentenceTransformers } = file;
   const info = {
     ...modelInfo({ model, file, tokenizer }),
-    architecture: "bert" as const,
+    architecture: file.architecture,
     segmentCount: hyperparameters.segmentCount,
     maxLength: sentenceTransformers.maxSequenceLength ?? hyperparameters.contextLength,
     dimensions: hyperparameters.embeddingLength,

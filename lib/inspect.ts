@@ -6,7 +6,7 @@ import { LongText, StringArray, type MetadataValue } from "./gguf/metadata.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { FILE_TYPE, isTensorType } from "./gguf/types.js";
 import { modelFromGguf, resolveModel, type EncoderFile, type ModelFile } from "./model-file.js";
-import type { BertHyperparameters, Gpt2Hyperparameters, PoolingMode, TensorType } from "./native.js";
+import type { EncoderHyperparameters, Gpt2Hyperparameters, PoolingMode, TensorType } from "./native.js";
 import { checkOptions, nonEmptyString, signal } from "./options.js";
 
 /** What a file can be used for; the names are those of the command line. */
@@ -91,7 +91,7 @@ export interface Inspection {
   /** Heads in the file, for example `"pooler"`, `"mlm"`. */
   readonly heads: readonly string[];
   readonly contextLength?: number;
-  readonly hyperparameters?: Readonly<BertHyperparameters> | Readonly<Gpt2Hyperparameters>;
+  readonly hyperparameters?: Readonly<EncoderHyperparameters> | Readonly<Gpt2Hyperparameters>;
   readonly embedding?: EmbeddingSummary;
   /** Names of a classifier's labels, by label number. */
   readonly labels?: readonly string[];

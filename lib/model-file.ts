@@ -2,9 +2,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
-import { ModelFileError, UnsupportedError } from "./errors.js";
+import { ModelFileError } from "./errors.js";
+import type { EncoderHeads } from "./gguf/bert-file.js";
 import { readClassifier, type ClassifierInfo } from "./gguf/classifier.js";
-import { checkBertTensors, readBertHyperparameters, type EncoderHeads } from "./gguf/bert-file.js";
+import { isEncoder, readEncoder, unknownArchitecture } from "./gguf/encoders.js";
 import { checkGpt2Tensors, readGpt2Hyperparameters } from "./gguf/gpt2-file.js";
 import { MetadataReader, type MetadataValue } from "./gguf/metadata.js";
 import { unsupportedKey, type ModelSource } from "./gguf/model-keys.js";
@@ -12,7 +13,13 @@ import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { readSentenceTransformers, type SentenceTransformersInfo } from "./gguf/sentence-transformers.js";
 import { TensorChecker } from "./gguf/tensor-rules.js";
 import { findPackageRoot, outsideAsar } from "./load-addon.js";
-import type { BertHyperparameters, Gpt2Hyperparameters, ModelSpec, TensorType } from "./native.js";
+import type {
+  EncoderArchitecture,
+  EncoderHyperparameters,
+  Gpt2Hyperparameters,
+  ModelSpec,
+  TensorType,
+} from "./native.js";
 
 interface ModelFileBase {
   /** Absolute path. */
@@ -33,8 +40,8 @@ interface ModelFileBase {
 /** A BERT-family model. */
 export interface EncoderFile extends ModelFileBase {
   kind: "encoder";
-  architecture: "bert";
-  hyperparameters: BertHyperparameters;
+  architecture: EncoderArchitecture;
+  hyperparameters: EncoderHyperparameters;
   heads: EncoderHeads;
   /** Names of the classifier's labels, by label number; empty without a classifier. */
   labels: string[];
@@ -79,41 +86,45 @@ export function modelFromGguf(file: GgufFile): ModelFile {
   const source: ModelSource = { path, keys, tensors: new TensorChecker(file), config };
   const name = keys.optionalString("general.name") || basename(path).replace(/\.gguf$/i, "");
   const base = { path, fileSize, name, metadata, tensors, config };
-  const model = architecture === "bert" ? readEncoder(source, file, base) : readDecoder(source, file, base);
+  const model =
+    architecture === "gpt2" ? decoderFile(source, file, base) : encoderFile(architecture, source, file, base);
   source.tensors.finish();
   checkVocabulary(keys, metadata, model.hyperparameters.vocabSize);
   return model;
 }
 
-function readArchitecture(path: string, keys: MetadataReader): "bert" | "gpt2" {
+function readArchitecture(path: string, keys: MetadataReader): ModelSpec["architecture"] {
   const architecture = keys.string("general.architecture");
   const type = keys.optionalString("general.type") ?? "model";
   if (type !== "model") throw unsupportedKey({ path }, "general.type", type);
   const parts = keys.optionalInteger("split.count", 0, 65_535) ?? 1;
   if (parts > 1) throw unsupportedKey({ path }, "split.count", parts);
-  if (architecture === "bert" || architecture === "gpt2") return architecture;
-  const message = `Architecture ${JSON.stringify(architecture)} is not computed, only "bert" and "gpt2" (${path})`;
-  throw new UnsupportedError(message, { path, field: "general.architecture", value: architecture });
+  if (isEncoder(architecture) || architecture === "gpt2") return architecture;
+  throw unknownArchitecture(path, architecture);
 }
 
-function readEncoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): EncoderFile {
-  const hyperparameters = readBertHyperparameters(source);
-  const heads = checkBertTensors(source, hyperparameters);
-  const labels = readLabels(source, heads.sequenceLabels || heads.tokenLabels);
+function encoderFile(
+  architecture: EncoderArchitecture,
+  source: ModelSource,
+  file: GgufFile,
+  base: Omit<ModelFileBase, "spec">,
+): EncoderFile {
+  const { hyperparameters, heads } = readEncoder(architecture, source);
+  const labels = readLabels(architecture, source, heads.sequenceLabels || heads.tokenLabels);
   return {
     ...base,
     kind: "encoder",
-    architecture: "bert",
+    architecture,
     hyperparameters,
-    spec: makeSpec(file, "bert", hyperparameters),
+    spec: makeSpec(file, architecture, hyperparameters),
     heads,
     labels,
-    classifier: labels.length > 0 ? readClassifier(source) : {},
+    classifier: labels.length > 0 ? readClassifier(architecture, source) : {},
     sentenceTransformers: readSentenceTransformers(source.keys, hyperparameters.contextLength),
   };
 }
 
-function readDecoder(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): DecoderFile {
+function decoderFile(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): DecoderFile {
   const hyperparameters = readGpt2Hyperparameters(source);
   const { tiedHead } = checkGpt2Tensors(source, hyperparameters);
   const spec = makeSpec(file, "gpt2", hyperparameters);
@@ -136,9 +147,13 @@ function makeSpec(
 }
 
 /** The file's labels, else the configuration's, else the numbered ones Hugging Face would give. */
-function readLabels({ keys, config }: ModelSource, count: number): string[] {
+function readLabels(
+  architecture: EncoderArchitecture,
+  { keys, config }: ModelSource,
+  count: number,
+): string[] {
   if (count === 0) return [];
-  const key = "bert.classifier.output_labels";
+  const key = `${architecture}.classifier.output_labels`;
   const written = keys.optionalStrings(key);
   if (written !== undefined && written.length !== count) throw keys.error(key, `${count} labels`, written);
   const named = config?.["id2label"] as Record<string, unknown> | null | undefined;

@@ -46,14 +46,19 @@ export interface TensorEntry {
 /** What the addon needs to know to load a model. */
 export interface ModelSpec {
   path: string;
-  architecture: "bert" | "gpt2";
-  hyperparameters: BertHyperparameters | Gpt2Hyperparameters;
+  architecture: EncoderArchitecture | "gpt2";
+  hyperparameters: EncoderHyperparameters | Gpt2Hyperparameters;
   tensors: TensorEntry[];
 }
+
+export type EncoderArchitecture = "bert" | "electra" | "albert" | "mpnet" | "modern-bert";
+
+export type EncoderHyperparameters = BertHyperparameters | AlbertHyperparameters | ModernBertHyperparameters;
 
 /** Feed-forward activation: `gelu` is the erf form, `gelu_new` the tanh form, as Hugging Face names them. */
 export type Activation = "gelu" | "gelu_new" | "relu" | "silu" | "tanh";
 
+/** Of BERT; of ELECTRA, and of MPNet, which has no segments. */
 export interface BertHyperparameters {
   vocabSize: number; // V
   contextLength: number; // rows of the position embedding
@@ -64,6 +69,32 @@ export interface BertHyperparameters {
   layerNormEpsilon: number;
   segmentCount: number; // rows of the segment embedding, 0 when there is none
   activation: Activation;
+  /** Of the pooler's output. */
+  poolerActivation: Activation;
+}
+
+export interface AlbertHyperparameters extends BertHyperparameters {
+  /** Sets of weights that the layers share. */
+  groupCount: number;
+}
+
+export interface ModernBertHyperparameters {
+  vocabSize: number; // V
+  contextLength: number; // most tokens of a sequence
+  embeddingLength: number; // H
+  feedForwardLength: number; // F
+  blockCount: number; // L
+  headCount: number; // A
+  layerNormEpsilon: number;
+  segmentCount: 0;
+  activation: Activation;
+  /** Layers 0, n, 2n, … look at all tokens. */
+  globalEvery: number;
+  /** How many tokens the other layers look to either side. */
+  localReach: number;
+  /** Bases of the rotations' frequencies. */
+  globalRopeBase: number;
+  localRopeBase: number;
 }
 
 export interface Gpt2Hyperparameters {

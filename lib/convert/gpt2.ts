@@ -4,11 +4,7 @@ import { activationByName } from "../gguf/activation.js";
 import { checkGpt2Config } from "../gguf/gpt2-file.js";
 import type { MetadataItem } from "../gguf/writer.js";
 import type { JsonFile } from "./json-file.js";
-import type { MappedModel, TensorMapper } from "./tensor-mapper.js";
-
-export const GPT2_PREFIXES = ["transformer.", ""];
-
-export const GPT2_ARCHITECTURES: readonly string[] = ["GPT2Model", "GPT2LMHeadModel"];
+import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
 interface Gpt2Config {
   vocabSize: number; // V
@@ -71,8 +67,7 @@ function makeMetadata(config: Gpt2Config): MetadataItem[] {
 
 // ---- weights
 
-/** Maps the whole checkpoint; returns what the file says about the model. */
-export function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel {
+function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel {
   const config = readConfig(configFile);
   const { vocabSize: V, hiddenSize: H, intermediateSize: F } = config;
   mapper.map("wte.weight", "token_embd.weight", [V, H]);
@@ -93,3 +88,11 @@ export function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel
   mapper.ignore(/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/);
   return { metadata: makeMetadata(config), vocabSize: V, contextLength: config.positions, hiddenSize: H };
 }
+
+export const GPT2: Architecture = {
+  kind: "gpt2",
+  classes: ["GPT2Model", "GPT2LMHeadModel"],
+  baseClasses: { gpt2: "GPT2Model" },
+  prefixes: ["transformer.", ""],
+  map: mapGpt2,
+};

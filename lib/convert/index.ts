@@ -4,16 +4,22 @@ import { basename, join, resolve } from "node:path";
 import { AbortError, ModelFileError, UnsupportedError } from "../errors.js";
 import { FILE_TYPE, QUANTIZATION_VERSION, TENSOR_TYPES, ggmlType } from "../gguf/types.js";
 import { tensorBytes, writeGguf, type MetadataItem, type TensorLayout } from "../gguf/writer.js";
-import type { TensorType } from "../native.js";
+import type { ModelSpec, TensorType } from "../native.js";
 import { boolean, callback, checkOptions, nonEmptyString, oneOf, signal, type Check } from "../options.js";
-import { BERT_ARCHITECTURES, BERT_PREFIXES, mapBert } from "./bert.js";
+import { ALBERT } from "./albert.js";
+import { BERT } from "./bert.js";
 import { Checkpoint } from "./checkpoint.js";
-import { GPT2_ARCHITECTURES, GPT2_PREFIXES, mapGpt2 } from "./gpt2.js";
+import { DISTILBERT } from "./distilbert.js";
+import { ELECTRA } from "./electra.js";
+import { GPT2 } from "./gpt2.js";
 import { JsonFile } from "./json-file.js";
+import { MODERN_BERT } from "./modern-bert.js";
+import { MPNET } from "./mpnet.js";
 import { progressReporter, type ConvertProgress } from "./progress.js";
+import { ROBERTA } from "./roberta.js";
 import { readSentenceTransformersFolder, type SentenceTransformersFolder } from "./sentence-transformers.js";
 import { targetType } from "./target-type.js";
-import { TensorMapper, type MappedModel, type MappedTensor } from "./tensor-mapper.js";
+import { TensorMapper, type Architecture, type MappedModel, type MappedTensor } from "./tensor-mapper.js";
 import { writeTensorData } from "./tensor-source.js";
 import { readTokenizerMetadata } from "./tokenizer-metadata.js";
 
@@ -51,7 +57,8 @@ export interface ConvertResult {
   readonly path: string;
   /** Its size. */
   readonly bytes: number;
-  readonly architecture: "bert" | "gpt2";
+  /** Of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT become `"bert"`. */
+  readonly architecture: ModelSpec["architecture"];
   /** The type asked for, or chosen. */
   readonly type: TensorType;
   /** Number of weights. */
@@ -95,11 +102,11 @@ export async function convert(
   const sentences = await readSentenceTransformersFolder(folder);
   const transformer = sentences?.transformer ?? folder;
   const config = await JsonFile.read(transformer, "config.json");
-  const architecture = chooseArchitecture(config);
+  const { architecture, name } = chooseArchitecture(config);
   const checkpoint = await Checkpoint.open(transformer);
   try {
     const mapper = new TensorMapper(checkpoint, architecture.prefixes);
-    const model = architecture.map(mapper, config);
+    const model = architecture.map(mapper, config, name);
     mapper.finish(checked.ignoreUnknown ?? false);
     const pooling = sentenceMetadata(sentences, architecture.kind, model);
 
@@ -120,23 +127,27 @@ export async function convert(
   }
 }
 
-interface ArchitectureConverter {
-  kind: "bert" | "gpt2";
-  prefixes: readonly string[];
-  map: (mapper: TensorMapper, config: JsonFile) => MappedModel;
-}
+const ARCHITECTURES: readonly Architecture[] = [
+  BERT,
+  ROBERTA,
+  DISTILBERT,
+  ELECTRA,
+  ALBERT,
+  MPNET,
+  MODERN_BERT,
+  GPT2,
+];
 
 /** By the class the checkpoint was saved from, else by its type, whose base model is then assumed. */
-function chooseArchitecture(config: JsonFile): ArchitectureConverter {
+function chooseArchitecture(config: JsonFile): { architecture: Architecture; name: string } {
   const architectures = config.value["architectures"];
   const named = Array.isArray(architectures) ? (architectures[0] as unknown) : undefined;
-  const byType = { bert: "BertModel", gpt2: "GPT2Model" }[String(config.value["model_type"])];
-  const name = String(named ?? byType ?? config.value["model_type"]);
-  if (BERT_ARCHITECTURES.includes(name)) {
-    return { kind: "bert", prefixes: BERT_PREFIXES, map: (mapper, file) => mapBert(mapper, file, name) };
-  }
-  if (GPT2_ARCHITECTURES.includes(name)) return { kind: "gpt2", prefixes: GPT2_PREFIXES, map: mapGpt2 };
-  const known = [...BERT_ARCHITECTURES, ...GPT2_ARCHITECTURES].join(", ");
+  const baseClasses = new Map(ARCHITECTURES.flatMap((each) => Object.entries(each.baseClasses)));
+  const type = String(config.value["model_type"]);
+  const name = String(named ?? baseClasses.get(type) ?? type);
+  const architecture = ARCHITECTURES.find(({ classes }) => classes.includes(name));
+  if (architecture !== undefined) return { architecture, name };
+  const known = ARCHITECTURES.flatMap(({ classes }) => classes).join(", ");
   const message = `Architecture ${name} is not converted, only ${known} (${config.path})`;
   throw new UnsupportedError(message, { path: config.path, field: "architectures", value: name });
 }
@@ -144,12 +155,12 @@ function chooseArchitecture(config: JsonFile): ArchitectureConverter {
 /** What a sentence-transformers folder adds, checked against the model inside. */
 function sentenceMetadata(
   sentences: SentenceTransformersFolder | undefined,
-  kind: "bert" | "gpt2",
+  kind: ModelSpec["architecture"],
   model: MappedModel,
 ): MetadataItem[] {
   if (sentences === undefined) return [];
   const { transformer: path, dimension, maxSequenceLength } = sentences;
-  if (kind !== "bert") {
+  if (kind === "gpt2") {
     const message = `sentence-transformers around ${kind} is not computed (${path})`;
     throw new UnsupportedError(message, { path, field: "modules.json" });
   }
@@ -222,7 +233,7 @@ function writeModel(
 
 function describe(tensors: readonly PlannedTensor[]): Pick<ConvertResult, "parameters" | "tensors"> {
   return {
-    parameters: tensors.reduce((sum, { source }) => sum + source.source.elements, 0),
+    parameters: tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     tensors: tensors.map(({ name, typeName, shape }) => ({ name, type: typeName, shape })),
   };
 }

@@ -16,6 +16,9 @@ const ALWAYS_F32 = new Set([
   "nsp.weight",
   "token_cls.weight",
   "qa.weight",
+  "sop.weight",
+  "rtd.output.weight",
+  "attn_rel_b.weight",
 ]);
 
 /** llama.cpp's second choice for rows that do not divide into blocks of 256. */

@@ -1,7 +1,9 @@
 /** Pairs the tensors of a checkpoint with those of a GGUF file, until none is left over. */
 import { ModelFileError, UnsupportedError } from "../errors.js";
 import type { MetadataItem } from "../gguf/writer.js";
+import type { ModelSpec } from "../native.js";
 import type { Checkpoint } from "./checkpoint.js";
+import type { JsonFile } from "./json-file.js";
 import type { SourceTensor } from "./safetensors.js";
 
 /** Types of a checkpoint that hold weights. */
@@ -16,6 +18,8 @@ export interface MappedTensor {
   shape: number[];
   /** The checkpoint has it [in, out]; the file wants rows of `in` values. */
   transpose: boolean;
+  /** Rows of the checkpoint's tensor that come before those of the file. */
+  skipRows: number;
 }
 
 /** What the rest of the conversion needs to know of a mapped checkpoint. */
@@ -24,6 +28,20 @@ export interface MappedModel {
   vocabSize: number;
   contextLength: number;
   hiddenSize: number;
+}
+
+/** How checkpoints of one architecture are converted. */
+export interface Architecture {
+  /** `general.architecture` of the file. */
+  kind: ModelSpec["architecture"];
+  /** The classes of the transformers library that are. */
+  classes: readonly string[];
+  /** The class of a checkpoint that does not name its own, by `model_type`. */
+  baseClasses: Readonly<Record<string, string>>;
+  /** What may stand before the name of a tensor of the base model, `""` included. */
+  prefixes: readonly string[];
+  /** Maps the whole checkpoint, which is of class `name`; returns what the file says about the model. */
+  map(mapper: TensorMapper, config: JsonFile, name: string): MappedModel;
 }
 
 export class TensorMapper {
@@ -49,6 +67,24 @@ export class TensorMapper {
 
   /** Requires `source` in that shape (PyTorch's: outermost first) and maps it to `name`. */
   map(source: string, name: string, shape: readonly number[], transpose = false): void {
+    const tensor = this.#take(source, shape);
+    const turned = transpose ? [...shape] : [...shape].reverse();
+    this.mapped.push({ name, source: tensor, shape: turned, transpose, skipRows: 0 });
+  }
+
+  /** Requires `source` as a matrix in that shape and maps all but its first `skip` rows to `name`. */
+  mapRowsFrom(skip: number, source: string, name: string, [rows, width]: readonly [number, number]): void {
+    const tensor = this.#take(source, [rows, width]);
+    this.mapped.push({
+      name,
+      source: tensor,
+      shape: [width, rows - skip],
+      transpose: false,
+      skipRows: skip,
+    });
+  }
+
+  #take(source: string, shape: readonly number[]): SourceTensor {
     const { path } = this.#checkpoint;
     const tensor = this.find(source);
     if (tensor === undefined) {
@@ -65,12 +101,7 @@ export class TensorMapper {
       throw new UnsupportedError(message, { path, field: tensor.name, dtype: tensor.dtype });
     }
     this.#used.add(tensor.name);
-    this.mapped.push({
-      name,
-      source: tensor,
-      shape: transpose ? [...shape] : [...shape].reverse(),
-      transpose,
-    });
+    return tensor;
   }
 
   /** `weight` [rows, width] and `bias` [rows] of a linear layer. */
@@ -95,6 +126,12 @@ export class TensorMapper {
   /** Accepts tensors that carry no information of their own. */
   ignore(pattern: RegExp): void {
     for (const { name } of this.#checkpoint.tensors) if (pattern.test(name)) this.#used.add(name);
+  }
+
+  /** Accepts the tensor of that name, which repeats another. */
+  ignoreName(source: string): void {
+    const tensor = this.find(source);
+    if (tensor !== undefined) this.#used.add(tensor.name);
   }
 
   /** Refuses tensors that were neither mapped nor ignored: leaving one out would make another model. */

@@ -16,7 +16,8 @@ export async function writeTensorData(
 ): Promise<void> {
   const { source, shape, transpose } = tensor;
   if (source.dtype === type && !transpose) {
-    for (let at = 0; at < source.bytes; at += COPY_BYTES) {
+    const skipped = (tensor.skipRows * shape[0]! * source.bytes) / source.elements;
+    for (let at = skipped; at < source.bytes; at += COPY_BYTES) {
       await options.write(await checkpoint.read(source.name, at, Math.min(COPY_BYTES, source.bytes - at)));
     }
     return;
@@ -37,12 +38,12 @@ export async function writeTensorData(
 /** The rows of the checkpoint's tensor, `width` values each, as F32. */
 async function* sourceSlices(
   checkpoint: Checkpoint,
-  { source }: MappedTensor,
+  { source, skipRows }: MappedTensor,
   width: number,
 ): AsyncGenerator<Float32Array> {
   const valueBytes = source.bytes / source.elements;
   const step = sliceRows(width) * width;
-  for (let at = 0; at < source.elements; at += step) {
+  for (let at = skipRows * width; at < source.elements; at += step) {
     const values = Math.min(step, source.elements - at);
     const bytes = await checkpoint.read(source.name, at * valueBytes, values * valueBytes);
     yield await decodeRows(source.dtype as TensorType | "F64", bytes, width);

@@ -1,5 +1,6 @@
 /** A `bert` model in GGUF: llama.cpp's keys and tensor names, and ours where it has none. */
-import type { BertHyperparameters } from "../native.js";
+import type { BertHyperparameters, EncoderArchitecture } from "../native.js";
+import { activationByName } from "./activation.js";
 import { readActivation, readSharedHyperparameters, unsupportedKey, type ModelSource } from "./model-keys.js";
 import { linear, norm, type TensorRule } from "./tensor-rules.js";
 
@@ -21,18 +22,36 @@ export interface EncoderHeads {
 
 // ---- hyper-parameters
 
-export function readBertHyperparameters(source: ModelSource): BertHyperparameters {
-  const { keys, tensors, config } = source;
-
-  // What would be another model.
-  if (keys.optionalBoolean("bert.attention.causal") === true) {
-    throw unsupportedKey(source, "bert.attention.causal", true);
-  }
-  checkBertConfig(source, config ?? {}, "huggingface.config.json");
-
-  const shared = readSharedHyperparameters(source, "bert");
+export function readBertHyperparameters(
+  source: ModelSource,
+  architecture: EncoderArchitecture = "bert",
+  activation = "gelu",
+): BertHyperparameters {
+  const { tensors } = source;
+  refuseOtherModels(source, architecture);
+  const shared = readSharedHyperparameters(source, architecture);
   const segmentCount = tensors.has("token_types.weight") ? tensors.matrix("token_types.weight")[1] : 0;
-  return { ...shared, segmentCount, activation: readActivation(source, "bert", "hidden_act", "gelu") };
+  return {
+    ...shared,
+    segmentCount,
+    activation: readActivation(source, architecture, "hidden_act", activation),
+    poolerActivation: readPoolerActivation(source, architecture),
+  };
+}
+
+/** What no graph of an encoder computes. */
+export function refuseOtherModels(source: ModelSource, architecture: EncoderArchitecture): void {
+  const causal = `${architecture}.attention.causal`;
+  if (source.keys.optionalBoolean(causal) === true) throw unsupportedKey(source, causal, true);
+  checkBertConfig(source, source.config ?? {}, "huggingface.config.json");
+}
+
+function readPoolerActivation(source: ModelSource, architecture: EncoderArchitecture) {
+  const key = `${architecture}.pooler_activation`;
+  const name = source.keys.optionalString(key) ?? "tanh";
+  const activation = activationByName(name);
+  if (activation === undefined) throw unsupportedKey(source, key, name);
+  return activation;
 }
 
 /** Refuses a Hugging Face configuration that asks for more than the graph computes. */
@@ -52,7 +71,7 @@ export function checkBertConfig(
 
 /** Checks the tensors of the encoder and finds its heads. */
 export function checkBertTensors({ tensors }: ModelSource, hyper: BertHyperparameters): EncoderHeads {
-  const { vocabSize: V, contextLength, embeddingLength: H, feedForwardLength: F, segmentCount } = hyper;
+  const { vocabSize: V, contextLength, embeddingLength: H, segmentCount } = hyper;
   tensors.require([
     { name: "token_embd.weight", shape: [H, V] },
     { name: "position_embd.weight", shape: [H, contextLength] },
@@ -60,7 +79,17 @@ export function checkBertTensors({ tensors }: ModelSource, hyper: BertHyperparam
   ]);
   if (segmentCount > 0) tensors.require([{ name: "token_types.weight", shape: [H, segmentCount] }]);
 
-  for (let i = 0; i < hyper.blockCount; i++) {
+  requireBlocks({ tensors }, hyper, hyper.blockCount);
+  return findHeads({ tensors }, hyper);
+}
+
+/** So many post-LN blocks. */
+export function requireBlocks(
+  { tensors }: Pick<ModelSource, "tensors">,
+  { embeddingLength: H, feedForwardLength: F }: BertHyperparameters,
+  count: number,
+): void {
+  for (let i = 0; i < count; i++) {
     const block = `blk.${i}`;
     const fused = tensors.optional(linear(`${block}.attn_qkv`, H, 3 * H));
     if (!fused) for (const part of ["q", "k", "v"]) tensors.require(linear(`${block}.attn_${part}`, H, H));
@@ -70,18 +99,22 @@ export function checkBertTensors({ tensors }: ModelSource, hyper: BertHyperparam
     tensors.require(linear(`${block}.ffn_down`, F, H));
     tensors.require(norm(`${block}.layer_output_norm`, H));
   }
-  return findHeads({ tensors }, H, V);
 }
 
-function findHeads({ tensors }: Pick<ModelSource, "tensors">, H: number, V: number): EncoderHeads {
+/** The heads in the file; E is the width of the token embedding, to which the masked-token head returns. */
+export function findHeads(
+  { tensors }: Pick<ModelSource, "tensors">,
+  { embeddingLength: H, vocabSize: V }: { embeddingLength: number; vocabSize: number },
+): EncoderHeads {
+  const [E] = tensors.matrix("token_embd.weight");
   /** A classifier has as many labels as its weight has rows. */
   const labelled = (name: string) => {
     const labels = tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : undefined;
     return tensors.optional(linear(name, H, labels)) ? labels! : 0;
   };
   const pooler = tensors.optional(linear("cls", H, H));
-  const mlm = tensors.optional(mlmHead(H, V));
-  if (mlm) tensors.optional([{ name: "mlm.output.weight", shape: [H, V] }]);
+  const mlm = tensors.optional(mlmHead(H, E, V));
+  if (mlm) tensors.optional([{ name: "mlm.output.weight", shape: [E, V] }]);
   const nextSentence = tensors.optional(linear("nsp", H, 2));
   return {
     pooler,
@@ -93,10 +126,10 @@ function findHeads({ tensors }: Pick<ModelSource, "tensors">, H: number, V: numb
   };
 }
 
-function mlmHead(H: number, V: number): TensorRule[] {
+function mlmHead(H: number, E: number, V: number): TensorRule[] {
   return [
-    ...linear("mlm.transform", H, H),
-    ...norm("mlm.transform_norm", H),
+    ...linear("mlm.transform", H, E),
+    ...norm("mlm.transform_norm", E),
     { name: "mlm.output.bias", shape: [V] },
   ];
 }

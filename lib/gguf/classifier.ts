@@ -1,5 +1,6 @@
 /** What a file says about its classifier besides the labels: how logits become scores. */
 import { isObject } from "../options.js";
+import type { EncoderArchitecture } from "../native.js";
 import type { ModelSource } from "./model-keys.js";
 
 export const PROBLEM_TYPES = [
@@ -19,14 +20,18 @@ export interface ClassifierInfo {
 }
 
 /** The file's own keys, else the configuration's entries. */
-export function readClassifier({ keys, config = {} }: ModelSource): ClassifierInfo {
-  const key = "bert.classifier.problem_type";
+export function readClassifier(
+  architecture: EncoderArchitecture,
+  { keys, config = {} }: ModelSource,
+): ClassifierInfo {
+  const key = `${architecture}.classifier.problem_type`;
   const name = keys.optionalString(key) ?? config["problem_type"] ?? undefined;
   const problemType = problemTypeByName(name);
   if (name !== undefined && problemType === undefined) {
     throw keys.error(key, `one of ${PROBLEM_TYPES.join(", ")}`, String(name));
   }
-  const activation = keys.optionalString("bert.classifier.activation") ?? crossEncoderActivation(config);
+  const activation =
+    keys.optionalString(`${architecture}.classifier.activation`) ?? crossEncoderActivation(config);
   return { problemType, activation };
 }
 

@@ -126,8 +126,8 @@ void EncodeScheduler::run_batch(const std::function<bool()>& stopping) {
     lay_out_batch();
     const EncoderWants wanted = wants();
     const ModelSize& size = model_.size();
-    const bool fused =
-        fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads) && !wanted.attentions;
+    const bool fused = fused_ != nullptr && model_.keeps_graphs() &&
+                       FusedCpu::covers_head(size.hidden / size.heads) && !wanted.attentions;
     if (fused) {
         run_graph(graphs_.find(wanted, [&](const GraphBuilder* smaller) { return build(wanted, smaller); }),
                   stopping);

@@ -40,6 +40,10 @@ ggml_tensor* GraphBuilder::input(const std::vector<int32_t>& values) {
     return tensor;
 }
 
+ggml_tensor* GraphBuilder::constant(std::vector<int32_t> values) {
+    return input(constant_indices_.emplace_back(std::move(values)));
+}
+
 ggml_tensor* GraphBuilder::input(std::vector<float> values, int64_t columns, int64_t rows) {
     ggml_tensor* tensor = ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, columns, rows);
     ggml_set_input(tensor);

@@ -34,6 +34,8 @@ class GraphBuilder {
 
     // Whole numbers [n], read from `values` whenever the graph runs.
     ggml_tensor* input(const std::vector<int32_t>& values);
+    // Whole numbers [n] that stay as they are, for graphs of one batch.
+    ggml_tensor* constant(std::vector<int32_t> values);
     // [rows, columns], for graphs of one batch.
     ggml_tensor* input(std::vector<float> values, int64_t columns, int64_t rows);
 
@@ -90,8 +92,9 @@ class GraphBuilder {
     const GraphBuilder* smaller_ = nullptr;  // while building
     std::vector<Input> inputs_;
     std::vector<Constant> constants_;
-    std::deque<Custom> customs_;  // a deque: the graph holds their addresses
-    std::exception_ptr failure_;  // what a custom operation threw
+    std::deque<std::vector<int32_t>> constant_indices_;  // a deque: the inputs hold their addresses
+    std::deque<Custom> customs_;                         // a deque: the graph holds their addresses
+    std::exception_ptr failure_;                         // what a custom operation threw
     const char* block_ = nullptr;
     ggml_tensor* last_named_ = nullptr;
     AllocatorPtr allocator_;  // of a graph that is run again

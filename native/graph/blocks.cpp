@@ -37,7 +37,7 @@ ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x) {
     ggml_context* context = builder.context();
     ggml_tensor* y = ggml_norm(context, x, layer.epsilon);
     y = ggml_mul_inplace(context, y, layer.weight);
-    return ggml_add_inplace(context, y, layer.bias);
+    return layer.bias == nullptr ? y : ggml_add_inplace(context, y, layer.bias);
 }
 
 ggml_tensor* add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x, ggml_tensor* residual) {
@@ -120,6 +120,25 @@ ggml_tensor* linear_add(GraphBuilder& builder, const Linear& layer, ggml_tensor*
 
 namespace {
 
+// Outputs [first, first + count) of a layer without bias.
+Linear some_outputs(GraphBuilder& builder, const Linear& layer, int64_t first, int64_t count) {
+    ggml_tensor* w = layer.weight;
+    return {
+        ggml_view_2d(builder.context(), w, w->ne[0], count, w->nb[1], static_cast<size_t>(first) * w->nb[1]),
+        nullptr};
+}
+
+}  // namespace
+
+ggml_tensor* gated_linear(GraphBuilder& builder, const Linear& layer, Activation activation, ggml_tensor* x) {
+    const int64_t half = layer.weight->ne[1] / 2;
+    ggml_tensor* activated = linear(builder, some_outputs(builder, layer, 0, half), activation, x);
+    ggml_tensor* gate = linear(builder, some_outputs(builder, layer, half, half), x);
+    return ggml_mul(builder.context(), activated, gate);
+}
+
+namespace {
+
 Qkv split(GraphBuilder& builder, ggml_tensor* joint) {
     const int64_t hidden = joint->ne[0] / 3;
     const auto third = [&](int64_t i) {
@@ -150,6 +169,28 @@ Qkv project(GraphBuilder& builder, const Projections& p, ggml_tensor* x) {
 
 namespace {
 
+ggml_tensor* rotate(ggml_context* context, ggml_tensor* x, const Rotation& r) {
+    const int64_t hidden = x->ne[0], tokens = x->ne[1], head = hidden / r.heads;
+    ggml_tensor* heads =  // [D, A, T]
+        ggml_view_3d(context, x, head, r.heads, tokens, static_cast<size_t>(head) * sizeof(float), x->nb[1],
+                     0);
+    heads = ggml_rope_ext(context, heads, r.positions, nullptr, static_cast<int>(head), GGML_ROPE_TYPE_NEOX,
+                          0, r.base, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f);
+    return ggml_reshape_2d(context, heads, hidden, tokens);
+}
+
+}  // namespace
+
+Qkv rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation) {
+    Qkv rotated = {nullptr, rotate(builder.context(), qkv.q, rotation),
+                   rotate(builder.context(), qkv.k, rotation), qkv.v};
+    builder.append(rotated.q);
+    builder.append(rotated.k);
+    return rotated;
+}
+
+namespace {
+
 // The group's rows of x [H, T] as [D, S, A, n]: queries or keys, head by head.
 ggml_tensor* split_heads(ggml_context* context, ggml_tensor* x, const RaggedGroup& group, int64_t heads) {
     const size_t value = sizeof(float);
@@ -174,20 +215,23 @@ bool attention_is_fused(const GraphBuilder& builder, int64_t head) {
 }
 
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
-                       float scale, std::vector<ggml_tensor*>* scores) {
+                       float scale, const AttentionExtras& extras) {
     const auto& [joint, q, k, v] = qkv;
-    if (scores == nullptr && attention_is_fused(builder, q->ne[0] / heads)) {
+    const bool plain = extras.scores != nullptr || !extras.biases.empty() || joint == nullptr;
+    if (!plain && attention_is_fused(builder, q->ne[0] / heads)) {
         return builder.fused()->attention(builder, batch, joint, heads, scale);
     }
     ggml_context* context = builder.context();
-    for (const RaggedGroup& group : batch.groups()) {
+    for (size_t i = 0; i < batch.groups().size(); ++i) {
+        const RaggedGroup& group = batch.groups()[i];
+        ggml_tensor* bias = extras.biases.empty() ? nullptr : extras.biases[i];
         ggml_tensor* queries = split_heads(context, q, group, heads);  // [D, S, A, n]
         ggml_tensor* keys = split_heads(context, k, group, heads);     // [D, S, A, n]
         ggml_tensor* values =                                          // [S, D, A, n]
             ggml_cont(context, ggml_transpose(context, split_heads(context, v, group, heads)));
         ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [S, S, A, n]
-        weights = ggml_soft_max_ext(context, weights, nullptr, scale, 0.0f);
-        if (scores != nullptr) scores->push_back(builder.output(weights));
+        weights = ggml_soft_max_ext(context, weights, bias, scale, 0.0f);
+        if (extras.scores != nullptr) extras.scores->push_back(builder.output(weights));
         ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, S, A, n]
         // This group's queries are done with; its result takes their rows.
         builder.append(join_heads(context, mixed, q, group));

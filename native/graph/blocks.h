@@ -20,7 +20,7 @@ struct Linear {
 
 struct Norm {
     ggml_tensor* weight = nullptr;  // [H]
-    ggml_tensor* bias = nullptr;    // [H]
+    ggml_tensor* bias = nullptr;    // [H], or null
     float epsilon = 0.0f;
 };
 
@@ -52,6 +52,10 @@ ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, Activation activ
 // W x + b + residual: [in, T] -> [out, T].
 ggml_tensor* linear_add(GraphBuilder& builder, const Linear& layer, ggml_tensor* x, ggml_tensor* residual);
 
+// activation(W1 x) * (W2 x), with W1 the first half of the layer's outputs and W2 the second, no bias:
+// [in, T] -> [out / 2, T]. Shazeer, "GLU Variants Improve Transformer", arXiv:2002.05202.
+ggml_tensor* gated_linear(GraphBuilder& builder, const Linear& layer, Activation activation, ggml_tensor* x);
+
 // Layer normalization over H. Ba, Kiros & Hinton, arXiv:1607.06450.
 ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x);
 
@@ -75,16 +79,34 @@ struct Qkv {
 
 Qkv project(GraphBuilder& builder, const Projections& projections, ggml_tensor* x);
 
+// Turns each pair of values D / 2 apart, of every head, by an angle that grows with the token's position and
+// falls with the pair's number. Su et al., "RoFormer", arXiv:2104.09864.
+struct Rotation {
+    ggml_tensor* positions = nullptr;  // [T]
+    int64_t heads = 0;
+    float base = 0.0f;  // pair i of D / 2 turns by position / base^(2 i / D)
+};
+
+// The same with queries and keys rotated; they are no longer joint.
+Qkv rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation);
+
 // Whether attention over heads of that many values is one fused operation, which reads the batch when it
 // runs. Otherwise the graph holds for one batch alone.
 bool attention_is_fused(const GraphBuilder& builder, int64_t head);
 
+struct AttentionExtras {
+    // Added to the scaled scores of each group before the softmax, [S, S, A] or, for all heads, [S, S] (keys,
+    // queries, heads); null for nothing. Empty for nothing at all.
+    std::vector<ggml_tensor*> biases;
+    // Receives the attention maps of each group, [S, S, A, n] (keys, queries, heads, sequences), or null.
+    std::vector<ggml_tensor*>* scores = nullptr;
+};
+
 // Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
-// `batch` must stay where it is.
-// `scores`, when given, receives the attention maps of each group, [S, S, A, n] (keys, queries, heads,
-// sequences). Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
+// `batch` must stay where it is. With extras, or queries, keys and values apart, it is plain operations.
+// Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
-                       float scale, std::vector<ggml_tensor*>* scores);
+                       float scale, const AttentionExtras& extras);
 
 // One sequence's keys and values, and its tokens in this batch. Plain operations keep the values transposed,
 // so that both products run along memory; the fused one keeps the keys in its kernels' groups.

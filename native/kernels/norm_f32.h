@@ -36,6 +36,7 @@ inline float reduce_chains(const V (&chains)[4]) {
     return reduce_add(add(add(chains[0], chains[1]), add(chains[2], chains[3])));
 }
 
+// `residual` and `bias` may be null.
 template <class V>
 void norm_row(const float* x, const float* residual, const float* weight, const float* bias, float epsilon,
               int64_t hidden, float* out) {
@@ -61,7 +62,8 @@ void norm_row(const float* x, const float* residual, const float* weight, const 
 
     visit_row(hidden, [&](int64_t i, int64_t some, int) {
         const V value = mul(sub(load_some<V>(out + i, some), mean), scale);
-        store_some(fma(value, load_some<V>(weight + i, some), load_some<V>(bias + i, some)), out + i, some);
+        const V shift = bias ? load_some<V>(bias + i, some) : V::zero();
+        store_some(fma(value, load_some<V>(weight + i, some), shift), out + i, some);
     });
 }
 

@@ -23,9 +23,15 @@ inline Linear find_classifier(const Weights& weights, const std::string& name, i
     return find_linear(weights, name, in, weights.extent(name + ".weight", 1));
 }
 
-// `name`.weight and `name`.bias, both [hidden].
-inline Norm require_norm(const Weights& weights, const std::string& name, int64_t hidden, float epsilon) {
-    return {weights.require(name + ".weight", {hidden}), weights.require(name + ".bias", {hidden}), epsilon};
+// Whether an architecture's norms add a bias.
+enum class NormBias { Required, None };
+
+// `name`.weight and, if required, `name`.bias, both [hidden].
+inline Norm require_norm(const Weights& weights, const std::string& name, int64_t hidden, float epsilon,
+                         NormBias bias = NormBias::Required) {
+    ggml_tensor* weight = weights.require(name + ".weight", {hidden});
+    if (bias == NormBias::None) return {weight, nullptr, epsilon};
+    return {weight, weights.require(name + ".bias", {hidden}), epsilon};
 }
 
 }  // namespace ggml_transformers

@@ -80,6 +80,9 @@ class EncoderModel {
     virtual ~EncoderModel() = default;
     virtual const ModelSize& size() const = 0;
     virtual Heads heads() const = 0;
+    // Whether every operation has a fused form, except for attention maps: then a graph is kept for later
+    // batches.
+    virtual bool keeps_graphs() const { return true; }
     // An upper bound of the tensors in a graph over that many groups of equal length; none when all of the
     // graph is fused.
     virtual size_t max_nodes(size_t groups) const = 0;
@@ -114,9 +117,13 @@ using Model = std::variant<std::unique_ptr<EncoderModel>, std::unique_ptr<Decode
 Model make_model(const ModelSpec& spec, const Weights& weights);
 
 std::unique_ptr<EncoderModel> make_bert(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<EncoderModel> make_electra(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<EncoderModel> make_albert(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<EncoderModel> make_mpnet(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<EncoderModel> make_modern_bert(const ModelSpec& spec, const Weights& weights);
 std::unique_ptr<DecoderModel> make_gpt2(const ModelSpec& spec, const Weights& weights);
 
-// The sizes both architectures read from the specification. Throws Error(ModelFileInvalid).
+// The sizes all architectures read from the specification. Throws Error(ModelFileInvalid).
 ModelSize read_size(const ModelSpec& spec);
 
 }  // namespace ggml_transformers

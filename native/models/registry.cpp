@@ -6,6 +6,10 @@ namespace ggml_transformers {
 
 Model make_model(const ModelSpec& spec, const Weights& weights) {
     if (spec.architecture == "bert") return make_bert(spec, weights);
+    if (spec.architecture == "electra") return make_electra(spec, weights);
+    if (spec.architecture == "albert") return make_albert(spec, weights);
+    if (spec.architecture == "mpnet") return make_mpnet(spec, weights);
+    if (spec.architecture == "modern-bert") return make_modern_bert(spec, weights);
     if (spec.architecture == "gpt2") return make_gpt2(spec, weights);
     throw Error(ErrorCode::Unsupported, "The architecture \"" + spec.architecture + "\" is not supported")
         .with("architecture", spec.architecture);

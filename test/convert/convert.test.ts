@@ -513,7 +513,7 @@ describe("what cannot be converted is named", () => {
   const cases: [what: string, change: Change, expected: { code?: string; field: string }][] = [
     [
       "another architecture",
-      { config: { architectures: ["RobertaModel"] } },
+      { config: { architectures: ["DebertaModel"] } },
       { code: "UNSUPPORTED", field: "architectures" },
     ],
     [

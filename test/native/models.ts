@@ -40,6 +40,8 @@ export interface ModelOptions {
 }
 
 export interface BertOptions extends ModelOptions {
+  /** Default: tanh. */
+  poolerActivation?: Activation;
   segments?: number;
   /** The pooler and every head. Default: true. */
   heads?: boolean;
@@ -104,6 +106,7 @@ export async function randomBert(
     layerNormEpsilon: options.epsilon ?? 1e-12,
     segmentCount: segments,
     activation: options.activation ?? "gelu",
+    poolerActivation: options.poolerActivation ?? "tanh",
   };
   return write(folder, "bert", hyperparameters, drafts);
 }

@@ -84,7 +84,7 @@ export function layerNorm(
   x: Float64Array,
 ): Float64Array {
   const scale = need(weights, `${name}.weight`).data;
-  const shift = need(weights, `${name}.bias`).data;
+  const shift = weights.get(`${name}.bias`)?.data;
   const size = scale.length;
   const y = new Float64Array(x.length);
   for (let begin = 0; begin < x.length; begin += size) {
@@ -92,7 +92,7 @@ export function layerNorm(
     const mean = row.reduce((sum, value) => sum + value, 0) / size;
     const variance = row.reduce((sum, value) => sum + (value - mean) ** 2, 0) / size;
     const factor = 1 / Math.sqrt(variance + epsilon);
-    for (let i = 0; i < size; i++) y[begin + i] = (row[i]! - mean) * factor * scale[i]! + shift[i]!;
+    for (let i = 0; i < size; i++) y[begin + i] = (row[i]! - mean) * factor * scale[i]! + (shift?.[i] ?? 0);
   }
   return y;
 }
@@ -105,15 +105,18 @@ export function softmax(row: Float64Array): void {
   for (let i = 0; i < row.length; i++) row[i]! /= sum;
 }
 
+export type AttentionBias = (head: number, query: number, key: number) => number;
+
 /**
  * Scaled dot-product attention of one sequence (Vaswani et al., 2017). `q`, `k`, `v` [S, H] hold the heads side
- * by side; returns the heads' results [S, H] and the weights [A, S, S]. Causal: query i sees keys 0 to i.
+ * by side; returns the heads' results [S, H] and the weights [A, S, S]. Causal: query i sees keys 0 to i. `bias` is
+ * added to the scores of a head, a query and a key.
  */
 export function attention(
   { q, k, v }: { q: Float64Array; k: Float64Array; v: Float64Array },
-  options: { H: number; A: number; scale: number; causal: boolean },
+  options: { H: number; A: number; scale: number; causal: boolean; bias?: AttentionBias },
 ): { mixed: Float64Array; weights: Float64Array } {
-  const { H, A, scale, causal } = options;
+  const { H, A, scale, causal, bias } = options;
   const S = q.length / H;
   const D = H / A;
   const mixed = new Float64Array(S * H);
@@ -125,7 +128,7 @@ export function attention(
       for (let j = 0; j < visible; j++) {
         let dot = 0;
         for (let d = 0; d < D; d++) dot += q[i * H + a * D + d]! * k[j * H + a * D + d]!;
-        row[j] = dot * scale;
+        row[j] = dot * scale + (bias ? bias(a, i, j) : 0);
       }
       softmax(row);
       for (let j = 0; j < visible; j++) {

@@ -9,7 +9,7 @@ import { gaussian, random } from "./random.js";
 import { count, writeSafetensors, type CheckpointTensor, type FloatType } from "./safetensors.js";
 import { byteLevelVocabulary, wordPieceVocabulary } from "./vocabularies.js";
 
-interface SharedOptions {
+export interface SharedOptions {
   /** Default: 1. */
   seed?: number;
   /** L. Default: 2. */
@@ -148,14 +148,14 @@ export async function writeRandomGpt2(dir: string, options: RandomGpt2Options = 
 
 // ---- weights
 
-interface WeightMaker {
+export interface WeightMaker {
   matrix(name: string, rows: number, width: number): CheckpointTensor;
   bias(name: string, size: number): CheckpointTensor;
   /** Scales around 1. */
   scale(name: string, size: number): CheckpointTensor;
 }
 
-function weightMaker(options: SharedOptions): WeightMaker {
+export function weightMaker(options: SharedOptions): WeightMaker {
   const normal = gaussian(random(options.seed ?? 1));
   const std = options.std ?? 0.08;
   const make = (name: string, shape: number[], mean: number, deviation: number): CheckpointTensor => ({
@@ -261,7 +261,7 @@ const sentenceModule = (idx: number, path: string, type: string) => {
   return { idx, name: String(idx), path, type: `sentence_transformers.models.${type}` };
 };
 
-async function writeModel(
+export async function writeModel(
   dir: string,
   config: Record<string, unknown>,
   tensors: CheckpointTensor[],
@@ -295,7 +295,11 @@ async function writeModel(
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json", "vocab.txt", "vocab.json", "merges.txt"];
 
 /** Writes or copies the vocabulary; returns V. */
-async function writeTokenizer(dir: string, kind: "bert" | "gpt2", options: SharedOptions): Promise<number> {
+export async function writeTokenizer(
+  dir: string,
+  kind: "bert" | "gpt2",
+  options: SharedOptions,
+): Promise<number> {
   await mkdir(dir, { recursive: true });
   const { tokenizerFrom, tokenizerFormat = "json" } = options;
   if (tokenizerFrom !== undefined) {

@@ -1,0 +1,73 @@
+#include "models/encoder_heads.h"
+
+namespace ggml_transformers {
+
+EncoderHeads read_encoder_heads(const Weights& weights, const ModelSize& size, ggml_tensor* tokens,
+                                float epsilon, NormBias bias) {
+    const int64_t embedding = tokens->ne[0];  // E
+    EncoderHeads heads;
+    heads.pooler = find_linear(weights, "cls", size.hidden, size.hidden);
+    heads.next_sentence = find_linear(weights, "nsp", size.hidden, 2);
+    heads.sequence_labels = find_classifier(weights, "cls.output", size.hidden);
+    heads.token_labels = find_classifier(weights, "token_cls", size.hidden);
+    heads.answer = find_linear(weights, "qa", size.hidden, 2);
+    heads.mlm_transform = find_linear(weights, "mlm.transform", size.hidden, embedding);
+    if (heads.mlm_transform.weight != nullptr) {
+        heads.mlm_norm = require_norm(weights, "mlm.transform_norm", embedding, epsilon, bias);
+        heads.mlm_output = find_linear(weights, "mlm.output", embedding, size.vocabulary);
+        if (heads.mlm_output.weight == nullptr) heads.mlm_output.weight = tokens;
+    }
+    return heads;
+}
+
+namespace {
+
+int64_t labels_of(const Linear& classifier) {
+    return classifier.weight == nullptr ? 0 : classifier.weight->ne[1];
+}
+
+}  // namespace
+
+Heads EncoderHeads::present() const {
+    const bool has_pooler = pooler.weight != nullptr;
+    Heads heads;
+    heads.pooler = has_pooler;
+    heads.mlm = mlm_transform.weight != nullptr;
+    heads.next_sentence = has_pooler && next_sentence.weight != nullptr;
+    heads.sequence_labels = has_pooler ? labels_of(sequence_labels) : 0;
+    heads.token_labels = labels_of(token_labels);
+    heads.question_answering = answer.weight != nullptr;
+    return heads;
+}
+
+void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const EncoderWants& wants,
+                         EncoderOutputs& out) const {
+    if (wants.pooler || wants.next_sentence || wants.sequence_labels) {
+        b.block("pooler");
+        ggml_tensor* cls = embed(b, {out.last_hidden, b.input(batch.cls_rows)});  // [H, B]
+        out.pooler = b.output(linear(b, pooler, pooler_activation, cls));         // [H, B]
+    }
+    if (wants.next_sentence) {
+        ggml_tensor* scores = linear(b.block("next-sentence head"), next_sentence, out.pooler);
+        out.next_sentence = b.output(scores);  // [2, B]
+    }
+    if (wants.sequence_labels) {
+        ggml_tensor* scores = linear(b.block("sequence classifier"), sequence_labels, out.pooler);
+        out.sequence_labels = b.output(scores);  // [labels, B]
+    }
+    if (wants.token_labels) {
+        ggml_tensor* scores = linear(b.block("token classifier"), token_labels, out.last_hidden);
+        out.token_labels = b.output(scores);  // [labels, T]
+    }
+    if (wants.answer) {
+        out.answer = b.output(linear(b.block("answer head"), answer, out.last_hidden));  // [2, T]
+    }
+    if (wants.mlm) {
+        b.block("masked-token head");
+        ggml_tensor* x = embed(b, {out.last_hidden, b.input(batch.mlm_rows)});  // [H, M]
+        x = linear(b, mlm_transform, mlm_activation, x);                        // [E, M]
+        out.mlm = b.output(linear(b, mlm_output, norm(b, mlm_norm, x)));        // [V, M]
+    }
+}
+
+}  // namespace ggml_transformers
