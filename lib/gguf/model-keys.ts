@@ -1,4 +1,4 @@
-/** The metadata keys that `bert` and `gpt2` files share, and what their values may be. */
+/** The metadata keys that files of all architectures share, and what their values may be. */
 import { UnsupportedError } from "../errors.js";
 import type { Activation } from "../native.js";
 import { activationByName } from "./activation.js";
