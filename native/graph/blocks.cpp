@@ -1,8 +1,10 @@
 #include "graph/blocks.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "engine/error.h"
+#include "engine/system.h"
 #include "graph/fused.h"
 
 namespace ggml_transformers {
@@ -212,6 +214,18 @@ ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tens
 
 bool attention_is_fused(const GraphBuilder& builder, int64_t head) {
     return builder.fused() != nullptr && FusedCpu::covers_head(head);
+}
+
+void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads) {
+    double biases = 0, scores = 0;
+    for (const RaggedGroup& group : batch.groups()) {
+        const double pairs = static_cast<double>(group.length) * static_cast<double>(group.length);
+        biases += 2 * pairs * static_cast<double>(bias_heads * sizeof(float));
+        const double of_group = pairs * static_cast<double>(heads * group.count * sizeof(float));
+        scores = std::max(scores, 2 * of_group);
+    }
+    require_memory(static_cast<uint64_t>(biases + scores),
+                   "The attention scores (a shorter text needs less)");
 }
 
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,

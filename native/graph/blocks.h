@@ -102,6 +102,11 @@ struct AttentionExtras {
     std::vector<ggml_tensor*>* scores = nullptr;
 };
 
+// Plain operations hold the scores of all pairs of a text's tokens, and the biases twice. Throws
+// Error(OutOfMemory) when the batch needs more than there is, before anything is allocated. `bias_heads`: A,
+// or 1 when all heads share a bias.
+void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads);
+
 // Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
 // `batch` must stay where it is. With extras, or queries, keys and values apart, it is plain operations.
 // Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.

@@ -127,6 +127,7 @@ class ModernBert final : public EncoderModel {
 
     EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
                          const EncoderWants& wants) const override {
+        require_score_memory(batch.layout, p_.size.heads, 1);
         EncoderOutputs out;
         const Run run = {batch.layout, b.input(batch.positions),
                          local_masks(b.block("attention"), batch.layout, p_.reach)};

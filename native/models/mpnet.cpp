@@ -80,6 +80,7 @@ class Mpnet final : public PostNormEncoder {
 
     // [S, S, A] for each group.
     std::vector<ggml_tensor*> biases(GraphBuilder& b, const RaggedBatch& batch) const override {
+        require_score_memory(batch, p_.size.heads, p_.size.heads);
         std::vector<ggml_tensor*> all;
         for (const RaggedGroup& group : batch.groups()) {
             const int64_t length = group.length;

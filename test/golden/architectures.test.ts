@@ -233,6 +233,22 @@ describe.each(LOWERINGS)(`architectures in F32, %s, against double precision (se
   });
 });
 
+describe("attention over more pairs of tokens than memory holds", () => {
+  it.each([
+    { family: "mpnet", architecture: "MPNetModel" },
+    { family: "modernbert", architecture: "ModernBertModel" },
+  ] satisfies RandomEncoderOptions[])("$family: is refused, and the model goes on", async (options) => {
+    const length = 400_000;
+    const sizes = { hidden: 4, heads: 1, intermediate: 4, layers: 1, positions: length + 2 };
+    const { spec } = await converted({ ...options, ...sizes });
+    await withModel(spec, { lowering: "fused" }, async (model) => {
+      const request = (ids: Int32Array) => encode(model, { ...ragged([ids]), pooling: "mean" });
+      await expect(request(new Int32Array(length))).rejects.toMatchObject({ code: "OUT_OF_MEMORY" });
+      expect((await request(Int32Array.of(1, 2))).pooled).toHaveLength(4);
+    });
+  });
+});
+
 const FAMILIES = Object.entries(CASES).filter(([name]) => !name.includes(","));
 
 describe.each(LOWERINGS)("architectures in Q8_0, %s", (lowering) => {
