@@ -42,7 +42,7 @@ const REFERENCES: Readonly<Record<Family, ReferenceEncoder>> = {
 /** Heads of 16 values, which the fused attention covers, and sizes it does not. */
 const ODD = { hidden: 36, heads: 3, intermediate: 37, vocabSize: 301 };
 
-const CASES: Readonly<Record<string, RandomEncoderOptions>> = {
+const CASES: Record<string, RandomEncoderOptions> = {
   roberta: { family: "roberta", architecture: "RobertaForMaskedLM" },
   "roberta, base class, odd sizes": { family: "roberta", architecture: "RobertaModel", ...ODD },
   "roberta, another padding token": {
@@ -60,7 +60,6 @@ const CASES: Readonly<Record<string, RandomEncoderOptions>> = {
     tied: false,
   },
   "distilbert, odd sizes": { family: "distilbert", architecture: "DistilBertModel", ...ODD },
-  "distilbert, classifier": { family: "distilbert", architecture: "DistilBertForSequenceClassification" },
   electra: { family: "electra", architecture: "ElectraForMaskedLM", embedding: 32 },
   "electra, as wide as its layers, odd sizes": {
     family: "electra",
@@ -107,6 +106,20 @@ const CASES: Readonly<Record<string, RandomEncoderOptions>> = {
   },
   "modernbert, odd sizes": { family: "modernbert", architecture: "ModernBertModel", ...ODD, layers: 3 },
 };
+
+const CLASSIFIERS = ["SequenceClassification", "TokenClassification", "QuestionAnswering"];
+for (const [family, name] of [
+  ["roberta", "Roberta"],
+  ["distilbert", "DistilBert"],
+  ["electra", "Electra"],
+  ["albert", "Albert"],
+  ["mpnet", "MPNet"],
+] satisfies [Family, string][]) {
+  for (const head of CLASSIFIERS) {
+    const activation = family === "electra" ? "relu" : undefined;
+    CASES[`${family}, ${head}`] = { family, architecture: `${name}For${head}`, activation };
+  }
+}
 
 interface Converted {
   spec: Awaited<ReturnType<typeof openModelFile>>["spec"];
@@ -171,6 +184,9 @@ function requestFor(test: Converted, references: readonly ReferenceEncoderOutput
   };
   if (references[0]!.mlm) request.mlmPositions = Int32Array.from(request.ids.keys());
   if (references[0]!.pooled) request.poolerOutput = true;
+  if (references[0]!.sequence) request.sequenceLogits = true;
+  if (references[0]!.token) request.tokenLogits = true;
+  if (references[0]!.answer) request.answerLogits = true;
   return request;
 }
 
@@ -188,6 +204,18 @@ function expectOutputs(result: EncodeResult, references: readonly ReferenceEncod
   compare(
     "poolerOutput",
     references.map(({ pooled }) => pooled),
+  );
+  compare(
+    "sequenceLogits",
+    references.map(({ sequence }) => sequence),
+  );
+  compare(
+    "tokenLogits",
+    references.map(({ token }) => token),
+  );
+  compare(
+    "answerLogits",
+    references.map(({ answer }) => answer),
   );
   if (result.hiddenStates)
     compare(

@@ -28,6 +28,11 @@ export interface ReferenceEncoderOutput {
   pooled?: Float64Array;
   /** Masked-token logits of every position, [S, V], where the checkpoint has the head. */
   mlm?: Float64Array;
+  /** Logits of the classifier the class has: of the sequence, [labels], of every token, [S, labels], … */
+  sequence?: Float64Array;
+  token?: Float64Array;
+  /** … or of the start and end of an answer, [S, 2]. */
+  answer?: Float64Array;
 }
 
 /** The entries of `config.json`. */
@@ -161,6 +166,32 @@ function lmHead(weights: ReferenceWeights, prefix: string, epsilon: number, last
   return maskedTokens(weights, names, { epsilon, activation: "gelu" }, last);
 }
 
+/** The hidden layer of a sequence classifier, activation(W h_0 + b), when the checkpoint has it. */
+function hiddenLayer(
+  weights: ReferenceWeights,
+  name: string,
+  activation: ReferenceActivation,
+  { H, last }: { H: number; last: Float64Array },
+) {
+  if (!weights.has(`${name}.weight`)) return undefined;
+  return linear(weights, name, last.subarray(0, H)).map((value) => activate(activation, value));
+}
+
+/** The classifier that the class of the checkpoint has; `sequence` is its name in that for sequences. */
+function classifier(
+  weights: ReferenceWeights,
+  config: Config,
+  sequence: string,
+  { pooled, last }: { pooled?: Float64Array; last: Float64Array },
+): Pick<ReferenceEncoderOutput, "sequence" | "token" | "answer"> {
+  const architecture = (config["architectures"] as string[])[0]!;
+  if (architecture.endsWith("ForSequenceClassification"))
+    return { sequence: linear(weights, sequence, pooled!) };
+  if (architecture.endsWith("ForTokenClassification")) return { token: linear(weights, "classifier", last) };
+  if (architecture.endsWith("ForQuestionAnswering")) return { answer: linear(weights, "qa_outputs", last) };
+  return {};
+}
+
 /** The prefix of the base model's tensors, which checkpoints of the base class lack. */
 function prefixOf(weights: ReferenceWeights, prefix: string): string {
   return [...weights.keys()].some((name) => name.startsWith(prefix)) ? prefix : "";
@@ -183,8 +214,11 @@ export const roberta: ReferenceEncoder = (weights, config, ids, segments) => {
   const L = number(config, "num_hidden_layers");
   const output = blocks(weights, L, (i) => bertBlock(prefix, i), sizes, x);
   const last = output.hiddenStates.at(-1)!;
-  const pooled = pooler(weights, `${prefix}pooler.dense`, sizes.H, last);
-  return { ...output, pooled, mlm: lmHead(weights, prefix, sizes.epsilon, last) };
+  const pooled =
+    hiddenLayer(weights, "classifier.dense", "tanh", { H: sizes.H, last }) ??
+    pooler(weights, `${prefix}pooler.dense`, sizes.H, last);
+  const logits = classifier(weights, config, "classifier.out_proj", { pooled, last });
+  return { ...output, pooled, mlm: lmHead(weights, prefix, sizes.epsilon, last), ...logits };
 };
 
 export const distilbert: ReferenceEncoder = (weights, config, ids) => {
@@ -216,11 +250,8 @@ export const distilbert: ReferenceEncoder = (weights, config, ids) => {
     tokens: `${prefix}embeddings.word_embeddings.weight`,
   };
   const mlm = maskedTokens(weights, names, { epsilon, activation }, last);
-  // relu(W h_0 + b), of the sequence classifier.
-  const pooled = weights.has("pre_classifier.weight")
-    ? linear(weights, "pre_classifier", last.subarray(0, sizes.H)).map((value) => activate("relu", value))
-    : undefined;
-  return { ...output, mlm, pooled };
+  const pooled = hiddenLayer(weights, "pre_classifier", "relu", { H: sizes.H, last });
+  return { ...output, mlm, pooled, ...classifier(weights, config, "classifier", { pooled, last }) };
 };
 
 export const electra: ReferenceEncoder = (weights, config, ids, segments) => {
@@ -239,7 +270,10 @@ export const electra: ReferenceEncoder = (weights, config, ids, segments) => {
     tokens: `${prefix}embeddings.word_embeddings.weight`,
   };
   const head = { epsilon: sizes.epsilon, activation: "gelu" } as const;
-  return { ...output, mlm: maskedTokens(weights, names, head, output.hiddenStates.at(-1)!) };
+  const last = output.hiddenStates.at(-1)!;
+  const pooled = hiddenLayer(weights, "classifier.dense", "gelu", { H: sizes.H, last });
+  const logits = classifier(weights, config, "classifier.out_proj", { pooled, last });
+  return { ...output, pooled, mlm: maskedTokens(weights, names, head, last), ...logits };
 };
 
 export const albert: ReferenceEncoder = (weights, config, ids, segments) => {
@@ -272,11 +306,9 @@ export const albert: ReferenceEncoder = (weights, config, ids, segments) => {
     bias: "predictions.bias",
     tokens: `${prefix}embeddings.word_embeddings.weight`,
   };
-  return {
-    ...output,
-    pooled: pooler(weights, `${prefix}pooler`, sizes.H, last),
-    mlm: maskedTokens(weights, names, sizes, last),
-  };
+  const pooled = pooler(weights, `${prefix}pooler`, sizes.H, last);
+  const logits = classifier(weights, config, "classifier", { pooled, last });
+  return { ...output, pooled, mlm: maskedTokens(weights, names, sizes, last), ...logits };
 };
 
 /** The bucket of a distance key - query, of 32: half for each direction, 8 of them for one distance each. */
@@ -310,8 +342,11 @@ export const mpnet: ReferenceEncoder = (weights, config, ids) => {
   const x = embeddings(weights, prefix, sizes.epsilon, { ids, firstPosition: 2 });
   const output = blocks(weights, number(config, "num_hidden_layers"), nameOf, sizes, x);
   const last = output.hiddenStates.at(-1)!;
-  const pooled = pooler(weights, `${prefix}pooler.dense`, sizes.H, last);
-  return { ...output, pooled, mlm: lmHead(weights, prefix, sizes.epsilon, last) };
+  const pooled =
+    hiddenLayer(weights, "classifier.dense", "tanh", { H: sizes.H, last }) ??
+    pooler(weights, `${prefix}pooler.dense`, sizes.H, last);
+  const logits = classifier(weights, config, "classifier.out_proj", { pooled, last });
+  return { ...output, pooled, mlm: lmHead(weights, prefix, sizes.epsilon, last), ...logits };
 };
 
 // ---- ModernBERT
