@@ -170,9 +170,14 @@ export function lengthPolicy(options: InputOptions, ownLimit: number): LengthPol
   return { limit: maxLength ?? ownLimit, truncate: truncate ?? maxLength !== undefined, onTruncate };
 }
 
+/** A text's segment ids: none where the model has no two segments, whatever its tokenizer numbers. */
+export function segmentsOf({ info }: EncoderCore, { typeIds }: Encoding): Int32Array | undefined {
+  return info.segmentCount > 1 ? typeIds : undefined;
+}
+
 /** Tokenizes inputs, the first of which is number `begin` of the call. */
 export async function tokenizeInputs(
-  { tokenizer }: EncoderCore,
+  core: EncoderCore,
   inputs: readonly CheckedInput[],
   begin: number,
   policy: LengthPolicy,
@@ -185,7 +190,7 @@ export async function tokenizeInputs(
       tokenized.push(takeIds(input, index, policy));
       continue;
     }
-    const encoding = await tokenizer.encodeAsync(input.text, {
+    const encoding = await core.tokenizer.encodeAsync(input.text, {
       pair: input.pair,
       maxLength: policy.limit,
       truncation: policy.truncation,
@@ -193,7 +198,8 @@ export async function tokenizeInputs(
     });
     const truncated = encoding.truncated > 0;
     if (truncated) allowTruncation(encoding.length + encoding.truncated, index, policy);
-    tokenized.push({ index, ids: encoding.ids, segments: encoding.typeIds, encoding, truncated });
+    const segments = segmentsOf(core, encoding);
+    tokenized.push({ index, ids: encoding.ids, segments, encoding, truncated });
   }
   return tokenized;
 }

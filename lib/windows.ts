@@ -1,7 +1,7 @@
 /** Texts that may be longer than the model can take, in overlapping windows. */
 import type { EncoderCore } from "./encoder.js";
 import { InputTooLongError } from "./errors.js";
-import { inputOptions, refuseLength, type InputOptions, type TokenizedInput } from "./inputs.js";
+import { inputOptions, refuseLength, segmentsOf, type InputOptions, type TokenizedInput } from "./inputs.js";
 import { integer, oneOf } from "./options.js";
 import type { Encoding, TruncationStrategy } from "./tokenizer/index.js";
 
@@ -62,7 +62,7 @@ export interface Window extends TokenizedInput {
 
 /** The windows of each input, the first of which is number `begin` of the call. */
 export async function tokenizeWindows(
-  { tokenizer }: EncoderCore,
+  core: EncoderCore,
   inputs: readonly { text: string; pair?: string }[],
   begin: number,
   policy: WindowPolicy,
@@ -72,7 +72,7 @@ export async function tokenizeWindows(
   const windows: Window[][] = [];
   for (const [i, { text, pair }] of inputs.entries()) {
     const index = begin + i;
-    const encoding = await tokenizer
+    const encoding = await core.tokenizer
       .encodeAsync(text, { pair, maxLength: limit, truncation, stride, signal })
       .catch((error: unknown) => {
         throw error instanceof InputTooLongError ? firstTooLong(error, index) : error;
@@ -86,7 +86,7 @@ export async function tokenizeWindows(
       all.map((each) => ({
         index,
         ids: each.ids,
-        segments: each.typeIds,
+        segments: segmentsOf(core, each),
         encoding: each,
         truncated: each.truncated > 0,
       })),

@@ -265,6 +265,14 @@ describe("through the public API", () => {
     expect(a).toHaveLength(32);
     expect(await encoder.embed("some words")).toEqual(a);
     expect(a).not.toEqual(b);
+    const pair = await encoder.encode({ text: "some words", pair: "other words" });
+    const numbered =
+      encoder.info.segmentCount > 1
+        ? encoder.tokenizer.encode("some words", { pair: "other words" }).typeIds
+        : new Int32Array(pair.ids.length);
+    expect(pair.segmentIds).toEqual(numbered);
+    const byIds = await encoder.encode({ ids: pair.ids, segmentIds: numbered });
+    expect(byIds.lastHiddenState).toEqual(pair.lastHiddenState);
     // The vocabulary made up for ModernBERT has no mask token.
     if (family === "modernbert") return;
     const { masks } = await encoder.fillMask("some [MASK] words", { topK: 4 });
