@@ -14,12 +14,12 @@ import {
   albert,
   distilbert,
   electra,
-  modernBert,
   mpnet,
   roberta,
   type ReferenceEncoder,
   type ReferenceEncoderOutput,
 } from "../reference/encoders.js";
+import { modernBert } from "../reference/modern-bert.js";
 import { cosine, maxDifference } from "../support/golden.js";
 import { writeRandomEncoder, type Family, type RandomEncoderOptions } from "../support/random-encoders.js";
 import { integer, random } from "../support/random.js";
