@@ -107,7 +107,7 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
     }
   });
 
-  const isaOf = (file: string) => file.match(/\/kernels\/.*_(avx2|avx512vnni)\.cpp$/)?.[1];
+  const isaOf = (file: string) => file.match(/\/kernels\/.*_(avx2|avxvnni|avx512vnni)\.cpp$/)?.[1];
 
   test("what runs before the processor is checked needs no instruction set", () => {
     const own = from("native").filter(({ file }) => isaOf(file) === undefined);
@@ -118,7 +118,11 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
   test.skipIf(process.arch !== "x64")("a kernel is compiled for the instruction set its file names", () => {
     const avx2 = ["-mavx2", "-mf16c", "-mfma"];
     const avx512 = ["-mavx512bw", "-mavx512dq", "-mavx512f", "-mavx512vl", "-mavx512vnni"];
-    const wanted: Record<string, string[]> = { avx2, avx512vnni: [...avx2, ...avx512].sort() };
+    const wanted: Record<string, string[]> = {
+      avx2,
+      avxvnni: [...avx2, "-mavxvnni"].sort(),
+      avx512vnni: [...avx2, ...avx512].sort(),
+    };
     const kernels = from("native").filter(({ file }) => isaOf(file) !== undefined);
     for (const { command, file } of kernels) {
       expect(instructionSets(command), file).toEqual(wanted[isaOf(file)!]);
@@ -133,7 +137,7 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
       const name = path.relative(ROOT, file);
       const object = path.join(objects, "CMakeFiles", "ggml_transformers.dir", `${name}.o`);
       const shared = lines("nm", "--demangle", object).filter((line) => /^\S+ [WVu] /.test(line));
-      const space = isaOf(file) === "avx2" ? "avx2::" : "avx512::";
+      const space = isaOf(file) === "avx512vnni" ? "avx512::" : `${isaOf(file)}::`;
       expect(
         shared.filter((line) => !line.includes(space)),
         name,
