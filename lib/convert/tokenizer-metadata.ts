@@ -9,7 +9,14 @@ import { JsonFile } from "./json-file.js";
 import { readVocabulary, type Vocabulary } from "./vocabulary.js";
 
 /** llama.cpp's token types. */
-const TOKEN_TYPE = { normal: 1, control: 3, userDefined: 4, unused: 5 } as const;
+const TOKEN_TYPE = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5 } as const;
+
+/** llama.cpp's names of the models. */
+const MODEL_NAMES: Readonly<Record<Vocabulary["kind"], string>> = {
+  wordpiece: "bert",
+  "byte-level-bpe": "gpt2",
+  unigram: "t5",
+};
 
 /** llama.cpp's keys for special tokens, by their names in tokenizer_config.json. */
 const SPECIAL_KEYS: readonly [name: string, key: string][] = [
@@ -26,6 +33,7 @@ const SPECIAL_KEYS: readonly [name: string, key: string][] = [
 const DEFAULT_SPECIAL: Readonly<Record<Vocabulary["kind"], Readonly<Record<string, string>>>> = {
   wordpiece: { unk: "[UNK]", sep: "[SEP]", pad: "[PAD]", cls: "[CLS]", mask: "[MASK]" },
   "byte-level-bpe": { bos: "<|endoftext|>", eos: "<|endoftext|>", unk: "<|endoftext|>" },
+  unigram: { bos: "<s>", eos: "</s>", unk: "<unk>", sep: "</s>", pad: "<pad>", cls: "<s>", mask: "<mask>" },
 };
 
 /** Everything a file says about its tokenizer. `vocabSize` is the number of rows of the token embedding. */
@@ -41,7 +49,7 @@ export async function readTokenizerMetadata(
   if (vocabulary.tokens.length > vocabSize) vocabulary.tokens.length = vocabSize;
   const special = specialTokens(vocabulary, config, tokenizerConfig, vocabSize);
   const metadata: MetadataItem[] = [
-    text("tokenizer.ggml.model", vocabulary.kind === "wordpiece" ? "bert" : "gpt2"),
+    text("tokenizer.ggml.model", MODEL_NAMES[vocabulary.kind]),
     text("tokenizer.ggml.pre", preTokenizer(vocabulary)),
     ...(await tokenArrays(vocabulary, vocabSize, signal)),
     ...specialIds(special),
@@ -60,7 +68,7 @@ function text(key: string, value: string): MetadataItem {
 }
 
 function preTokenizer({ kind, postProcessor }: Vocabulary): string {
-  if (kind === "wordpiece") return "default";
+  if (kind !== "byte-level-bpe") return "default";
   return postProcessor?.get("type") === "RobertaProcessing" ? "roberta-bpe" : "gpt-2";
 }
 
@@ -79,6 +87,7 @@ async function tokenArrays(
     const token = tokens[id];
     const special = added.get(id);
     if (token === undefined) types[id] = TOKEN_TYPE.unused;
+    else if (id === vocabulary.unknownId) types[id] = TOKEN_TYPE.unknown;
     else if (special === undefined) types[id] = TOKEN_TYPE.normal;
     else types[id] = special.special ? TOKEN_TYPE.control : TOKEN_TYPE.userDefined;
     const spelled = token ?? `[PAD${id}]`;
@@ -90,6 +99,22 @@ async function tokenArrays(
   ];
   if (kind === "byte-level-bpe") {
     arrays.push({ key: "tokenizer.ggml.merges", type: "array", itemType: "string", value: merges });
+  }
+  if (kind === "unigram") arrays.push(...unigramArrays(vocabulary, vocabSize));
+  return arrays;
+}
+
+function unigramArrays({ scores, charsmap }: Vocabulary, vocabSize: number): MetadataItem[] {
+  const value = new Float32Array(vocabSize);
+  value.set(scores!.subarray(0, vocabSize));
+  const arrays: MetadataItem[] = [{ key: "tokenizer.ggml.scores", type: "array", itemType: "f32", value }];
+  if (charsmap !== undefined) {
+    arrays.push({
+      key: "tokenizer.ggml.precompiled_charsmap",
+      type: "array",
+      itemType: "u8",
+      value: charsmap,
+    });
   }
   return arrays;
 }

@@ -14,12 +14,17 @@ export interface AddedToken {
 }
 
 export interface Vocabulary {
-  kind: "wordpiece" | "byte-level-bpe";
+  kind: "wordpiece" | "byte-level-bpe" | "unigram";
   /** Token by id; holes are undefined. */
   tokens: (string | undefined)[];
   added: AddedToken[];
   /** Merges of a BPE, `"left right"`, by rank. */
   merges: string[];
+  /** Log-probabilities of a Unigram's tokens, and the id of what it has no piece for. */
+  scores?: Float32Array;
+  unknownId?: number;
+  /** A Unigram's compiled normalization rules. */
+  charsmap?: Buffer;
   /** What the normalizer does with case and accents; undefined follows the case. */
   lowercase?: boolean;
   stripAccents?: boolean;
@@ -77,14 +82,17 @@ function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
   const root = asObject(yield* parseJsonInSteps(bytes, "tokenizer.json"), "tokenizer.json");
   const model = asObject(root.get("model"), "model");
   const kind = kindOf(root, model, folder);
-  const tokens = yield* tokensById(asObject(model.get("vocab"), "model.vocab"), "model.vocab");
+  const unigram = kind === "unigram" ? yield* readPieces(model) : undefined;
+  const tokens =
+    unigram?.tokens ?? (yield* tokensById(asObject(model.get("vocab"), "model.vocab"), "model.vocab"));
   const added = field(root, "added_tokens", "", asArray, []).map(readAddedToken);
   for (const { id, content } of added) tokens[id] = content;
   const vocabulary: Vocabulary = {
     kind,
     tokens,
     added,
-    merges: kind === "wordpiece" ? [] : yield* readMerges(asArray(model.get("merges"), "model.merges")),
+    merges: kind === "byte-level-bpe" ? yield* readMerges(asArray(model.get("merges"), "model.merges")) : [],
+    ...(unigram && { scores: unigram.scores, unknownId: unigram.unknownId }),
     files: [{ key: "tokenizer.huggingface.json", bytes }],
   };
   const postProcessor = root.get("post_processor");
@@ -95,12 +103,41 @@ function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
 
 function kindOf(root: JsonObject, model: JsonObject, folder: string): Vocabulary["kind"] {
   // Files from before the type was written have the entries of one of the two.
-  const type = model.get("type") ?? (model.has("merges") ? "BPE" : "WordPiece");
+  const type = model.get("type") ?? untyped(model);
   if (type === "WordPiece") return "wordpiece";
+  if (type === "Unigram") return "unigram";
   if (type === "BPE" && hasByteLevel(root.get("pre_tokenizer"))) return "byte-level-bpe";
   const what = type === "BPE" ? "BPE without byte-level pre-tokenization" : JSON.stringify(type);
   const details = { path: join(folder, "tokenizer.json"), field: "model.type", value: type };
   throw new UnsupportedError(`Tokenizer of type ${what} is not converted (${details.path})`, details);
+}
+
+/** The type of a model that does not say it, by its entries. */
+function untyped(model: JsonObject): string {
+  if (model.has("merges")) return "BPE";
+  return Array.isArray(model.get("vocab")) ? "Unigram" : "WordPiece";
+}
+
+/** A Unigram's pieces with their scores; where they stand is their id. */
+function* readPieces(
+  model: JsonObject,
+): Steps<{ tokens: string[]; scores: Float32Array; unknownId?: number }> {
+  const entries = asArray(model.get("vocab"), "model.vocab");
+  const tokens: string[] = [];
+  const scores = new Float32Array(entries.length);
+  for (const [id, entry] of entries.entries()) {
+    if (id % TOKENS_PER_STEP === 0) yield;
+    const [token, score] = asArray(entry, `model.vocab[${id}]`);
+    tokens.push(asString(token, `model.vocab[${id}][0]`));
+    if (typeof score !== "number") throw badField("a score", `model.vocab[${id}][1]`, score);
+    scores[id] = score;
+  }
+  const unknown = model.get("unk_id");
+  return {
+    tokens,
+    scores,
+    ...(typeof unknown === "number" && { unknownId: asIndex(unknown, "model.unk_id") }),
+  };
 }
 
 function hasByteLevel(preTokenizer: Json | undefined): boolean {
@@ -144,6 +181,10 @@ function readNormalizer(normalizer: Json | undefined, vocabulary: Vocabulary): v
   if (type === "Sequence" && Array.isArray(parts)) for (const part of parts) readNormalizer(part, vocabulary);
   if (type === "Lowercase") vocabulary.lowercase = true;
   if (type === "StripAccents") vocabulary.stripAccents = true;
+  if (type === "Precompiled") {
+    const map = asString(normalizer.get("precompiled_charsmap"), "normalizer.precompiled_charsmap");
+    vocabulary.charsmap = Buffer.from(map, "base64");
+  }
   if (type !== "BertNormalizer") return;
   const [lowercase, strip] = [normalizer.get("lowercase"), normalizer.get("strip_accents")];
   if (typeof lowercase === "boolean") vocabulary.lowercase = lowercase;

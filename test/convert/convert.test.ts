@@ -561,8 +561,13 @@ describe("what cannot be converted is named", () => {
     ["a configuration that is no object", { write: ["config.json", "[]"] }, { field: "config.json" }],
     [
       "a tokenizer of another kind",
-      { write: ["tokenizer.json", '{"model":{"type":"Unigram","vocab":[]}}'] },
+      { write: ["tokenizer.json", '{"model":{"type":"WordLevel","vocab":{}}}'] },
       { code: "UNSUPPORTED", field: "model.type" },
+    ],
+    [
+      "a piece without a score",
+      { write: ["tokenizer.json", '{"model":{"type":"Unigram","vocab":[["a",0],["b"]]}}'] },
+      { code: "TOKENIZER_INVALID", field: "model.vocab[1][1]" },
     ],
     [
       "a BPE that is not byte-level",
