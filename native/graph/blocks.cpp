@@ -231,9 +231,9 @@ void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, const AttentionExtras& extras) {
     const auto& [joint, q, k, v] = qkv;
-    const bool plain = extras.scores != nullptr || !extras.biases.empty() || joint == nullptr;
+    const bool plain = extras.scores != nullptr || !extras.biases.empty();
     if (!plain && attention_is_fused(builder, q->ne[0] / heads)) {
-        return builder.fused()->attention(builder, batch, joint, heads, scale);
+        return builder.fused()->attention(builder, batch, qkv, heads, scale, extras.reach);
     }
     ggml_context* context = builder.context();
     for (size_t i = 0; i < batch.groups().size(); ++i) {

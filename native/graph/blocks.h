@@ -98,6 +98,9 @@ struct AttentionExtras {
     // Added to the scaled scores of each group before the softmax, [S, S, A] or, for all heads, [S, S] (keys,
     // queries, heads); null for nothing. Empty for nothing at all.
     std::vector<ggml_tensor*> biases;
+    // Not negative: a token sees only those that far from it, to either side. Plain operations want that as
+    // biases.
+    int64_t reach = -1;
     // Receives the attention maps of each group, [S, S, A, n] (keys, queries, heads, sequences), or null.
     std::vector<ggml_tensor*>* scores = nullptr;
 };
@@ -108,7 +111,7 @@ struct AttentionExtras {
 void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads);
 
 // Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
-// `batch` must stay where it is. With extras, or queries, keys and values apart, it is plain operations.
+// `batch` must stay where it is. With biases or scores it is plain operations.
 // Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, const AttentionExtras& extras);

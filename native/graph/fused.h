@@ -41,10 +41,10 @@ class FusedCpu {
     // Whether attention over heads of that many values is covered.
     static bool covers_head(int64_t head) { return head % 16 == 0; }
 
-    // Bidirectional attention over qkv [3H, T]: [H, T]. `batch`, and `sequences` below, are read when the
-    // graph runs.
-    ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* qkv, int64_t heads,
-                           float scale);
+    // Bidirectional attention: [H, T]; `reach` as in blocks.h. `batch`, and `sequences` below, are read when
+    // the graph runs.
+    ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
+                           float scale, int64_t reach);
 
     // Causal attention over the caches, to which the new keys and values are added first: [H, T].
     ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
@@ -72,8 +72,13 @@ class FusedCpu {
     const Packed& packed(const ggml_tensor* weight);
     // Row `index` as floats, perhaps in `scratch`.
     const float* table_row(const ggml_tensor* table, int64_t index, float* scratch) const;
-    void compute_attention(const RaggedBatch& batch, const ggml_tensor* qkv, int64_t heads, float scale,
-                           ggml_tensor* out);
+    // Queries, keys or values of all heads, [H, T]: rows `stride` floats apart.
+    struct HeadRows {
+        const float* at = nullptr;
+        int64_t stride = 0;
+    };
+    void compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads, float scale,
+                           int64_t reach, ggml_tensor* out);
     void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,
                                   const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,

@@ -72,25 +72,37 @@ void FusedCpu::attend(AttentionTask task, const RowPart& part, const Wanted& to,
     copy_rows(rounded, part, to.bytes);
 }
 
-ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* qkv,
-                                 int64_t heads, float scale) {
-    want_floats(qkv);
-    const int64_t hidden = qkv->ne[0] / 3;
-    const auto cost = [&batch, hidden](const ggml_tensor*) {
+ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv,
+                                 int64_t heads, float scale, int64_t reach) {
+    ggml_tensor *const joint = qkv.joint, *const q = qkv.q, *const k = qkv.k, *const v = qkv.v;
+    const int64_t hidden = q->ne[0];
+    const auto cost = [&batch, hidden, reach](const ggml_tensor*) {
         Arithmetic sum;
         for (const RaggedGroup& g : batch.groups()) {
-            sum.f32 += static_cast<double>(g.count) * attention_operations(g.length, g.length, hidden);
+            const int64_t seen = reach < 0 ? g.length : std::min(g.length, 2 * reach + 1);
+            sum.f32 += static_cast<double>(g.count) * attention_operations(g.length, seen, hidden);
         }
         return sum;
     };
-    return builder.custom(
-        hidden, qkv->ne[1], {qkv},
-        [=, &batch](ggml_tensor* out) { compute_attention(batch, qkv, heads, scale, out); }, cost);
+    const auto compute = [=, &batch](ggml_tensor* out) {
+        // The views of a joint tensor are not part of graphs that are run again.
+        const auto rows = [&](const ggml_tensor* part, int64_t index) {
+            if (joint == nullptr) return HeadRows{floats(part), row_stride(part)};
+            return HeadRows{floats(joint) + index * hidden, row_stride(joint)};
+        };
+        compute_attention(batch, {rows(q, 0), rows(k, 1), rows(v, 2)}, heads, scale, reach, out);
+    };
+    if (joint != nullptr) {
+        want_floats(joint);
+        return builder.custom(hidden, joint->ne[1], {joint}, compute, cost);
+    }
+    return builder.custom(hidden, q->ne[1], {q, k, v}, compute, cost);
 }
 
-void FusedCpu::compute_attention(const RaggedBatch& batch, const ggml_tensor* qkv, int64_t heads, float scale,
-                                 ggml_tensor* out) {
-    const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
+void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads,
+                                 float scale, int64_t reach, ggml_tensor* out) {
+    const auto& [queries, new_keys, values] = qkv;
+    const int64_t hidden = out->ne[0], head = hidden / heads;
     const int64_t padded = ceil_div(batch.longest(), key_group) * key_group;
     const int64_t keys_size = padded * head, scores_size = attention_scratch(padded);
     reserve_thread_scratch(keys_size + scores_size + head_scratch(batch.longest(), head));
@@ -103,17 +115,17 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const ggml_tensor* qk
         for (int64_t task = i * piece; task < std::min(count, (i + 1) * piece); ++task) {
             const int64_t first = batch.offset(task / heads), length = batch.length(task / heads);
             const int64_t column = task % heads * head;
-            const float* q = floats(qkv) + first * stride + column;
-            pack_keys(q + hidden, stride, length, head, keys);
+            pack_keys(new_keys.at + first * new_keys.stride + column, new_keys.stride, length, head, keys);
             AttentionTask a;
-            a.q = q;
-            a.q_stride = stride;
+            a.q = queries.at + first * queries.stride + column;
+            a.q_stride = queries.stride;
             a.keys = keys;
-            a.v = q + 2 * hidden;
-            a.v_stride = stride;
+            a.v = values.at + first * values.stride + column;
+            a.v_stride = values.stride;
             a.head = head;
             a.rows = length;
             a.visible = length;
+            a.reach = reach;
             a.scale = scale;
             a.out = static_cast<float*>(out->data) + first * hidden + column;
             a.out_stride = hidden;

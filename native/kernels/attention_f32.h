@@ -129,12 +129,40 @@ inline void weigh_values(const float* weights, int64_t positions, int64_t common
         mul(sum[r][c], V::set(reciprocals[r])).store(out + r * out_stride + c * 16);
 }
 
+// The positions that a tile of rows looks at: whole groups of keys, of which those from `end` on do not
+// count.
+struct Window {
+    int64_t begin;
+    int64_t end;
+};
+
+KERNEL_INLINE inline Window window_of(const AttentionTask& task, int64_t row, int64_t rows) {
+    if (task.reach < 0) return {0, task.visible + (task.causal ? row + rows - 1 : 0)};
+    const int64_t first = task.first + row - task.reach, last = task.first + row + rows + task.reach;
+    return {first < 0 ? 0 : first / key_group * key_group, last < task.visible ? last : task.visible};
+}
+
+// Takes the positions out of each row's sight that only other rows of the tile reach.
 template <class V, int rows>
-inline void attend_rows(const AttentionTask& task, int64_t row, int64_t positions) {
+inline void hide_far(const AttentionTask& task, int64_t row, const Window& window, float* scores,
+                     int64_t positions) {
+    for (int r = 0; r < rows; ++r, scores += positions) {
+        const int64_t at = task.first + row + r - window.begin, count = window.end - window.begin;
+        for (int64_t i = 0; i < at - task.reach; ++i) scores[i] = -INFINITY;
+        for (int64_t i = at + task.reach + 1; i < count; ++i) scores[i] = -INFINITY;
+    }
+}
+
+template <class V, int rows>
+inline void attend_rows(const AttentionTask& task, int64_t row) {
+    const Window window = window_of(task, row, rows);
     const float* q = task.q + row * task.q_stride;
+    const float* keys = task.keys + window.begin * task.head;
+    const float* v = task.v + window.begin * task.v_stride;
     float* out = task.out + row * task.out_stride;
-    const int64_t common = task.visible + (task.causal ? row : 0);
-    const int64_t groups = positions / key_group;
+    const int64_t common = window.end - window.begin - (task.causal ? rows - 1 : 0);
+    const int64_t groups = (window.end - window.begin + key_group - 1) / key_group;
+    const int64_t positions = groups * key_group;
     // The softmax takes powers of two.
     const V scale = V::set(task.scale * 1.44269504f);
 
@@ -143,7 +171,7 @@ inline void attend_rows(const AttentionTask& task, int64_t row, int64_t position
     constexpr int together = budget / rows > 8 ? 8 : budget / rows;
     int64_t g = 0;
     const auto score = [&](auto count) {
-        score_groups<V, rows, decltype(count)::value>(q, task.q_stride, task.keys + g * task.head * key_group,
+        score_groups<V, rows, decltype(count)::value>(q, task.q_stride, keys + g * task.head * key_group,
                                                       task.head, scale, task.scratch + g * key_group,
                                                       positions);
         g += decltype(count)::value;
@@ -151,14 +179,14 @@ inline void attend_rows(const AttentionTask& task, int64_t row, int64_t position
     while (g + together <= groups) score(Count<together>{});
     while (g < groups) score(Count<1>{});
 
+    if (task.reach >= 0) hide_far<V, rows>(task, row, window, task.scratch, positions);
     float reciprocals[rows];
     exponentiate<V, rows>(task.scratch, positions, common, task.causal, reciprocals);
 
     int64_t c = 0;
     const auto weigh = [&](auto count) {
-        weigh_values<V, rows, decltype(count)::value>(task.scratch, positions, common, task.causal,
-                                                      task.v + c, task.v_stride, reciprocals, out + c,
-                                                      task.out_stride);
+        weigh_values<V, rows, decltype(count)::value>(task.scratch, positions, common, task.causal, v + c,
+                                                      task.v_stride, reciprocals, out + c, task.out_stride);
         c += 16 * decltype(count)::value;
     };
     while (c + 16 * V::vectors <= task.head) weigh(Count<V::vectors>{});
@@ -174,26 +202,24 @@ void attention(const AttentionTask& task) {
     int64_t tiles = (task.rows + row_tile - 1) / row_tile;
     for (int64_t row = 0, count; row < task.rows; row += count, --tiles) {
         count = (task.rows - row + tiles - 1) / tiles;
-        const int64_t seen = task.visible + (task.causal ? row + count - 1 : 0);
-        const int64_t positions = (seen + key_group - 1) / key_group * key_group;
         switch (count) {
             case 1:
-                attend_rows<V, 1>(task, row, positions);
+                attend_rows<V, 1>(task, row);
                 break;
             case 2:
-                attend_rows<V, 2>(task, row, positions);
+                attend_rows<V, 2>(task, row);
                 break;
             case 3:
-                attend_rows<V, 3>(task, row, positions);
+                attend_rows<V, 3>(task, row);
                 break;
             case 4:
-                attend_rows<V, 4>(task, row, positions);
+                attend_rows<V, 4>(task, row);
                 break;
             case 5:
-                attend_rows<V, 5>(task, row, positions);
+                attend_rows<V, 5>(task, row);
                 break;
             default:
-                attend_rows<V, 6>(task, row, positions);
+                attend_rows<V, 6>(task, row);
                 break;
         }
     }

@@ -79,6 +79,9 @@ struct AttentionTask {
     int64_t rows = 0;
     int64_t visible = 0;
     bool causal = false;
+    // Not negative, and not causal: query i, at position `first + i`, sees only what is no further from it.
+    int64_t reach = -1;
+    int64_t first = 0;
     float scale = 1.0f;
     float* out = nullptr;  // [rows, D] with row stride `out_stride`; may be `q` itself
     int64_t out_stride = 0;

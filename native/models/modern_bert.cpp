@@ -127,10 +127,12 @@ class ModernBert final : public EncoderModel {
 
     EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
                          const EncoderWants& wants) const override {
-        require_score_memory(batch.layout, p_.size.heads, 1);
         EncoderOutputs out;
-        const Run run = {batch.layout, b.input(batch.positions),
-                         local_masks(b.block("attention"), batch.layout, p_.reach)};
+        Run run = {batch.layout, b.input(batch.positions), {}};
+        if (wants.attentions || !attention_is_fused(b, p_.size.hidden / p_.size.heads)) {
+            require_score_memory(batch.layout, p_.size.heads, 1);
+            run.local_masks = local_masks(b.block("attention"), batch.layout, p_.reach);
+        }
         ggml_tensor* x = embed(b.block("embed"), {w_.tokens, b.input(batch.ids)});  // [H, T]
         x = norm(b.block("norm"), w_.embedding_norm, x);
         for (int64_t i = 0; i < p_.size.layers; ++i) {
@@ -149,7 +151,7 @@ class ModernBert final : public EncoderModel {
     struct Run {
         const RaggedBatch& batch;
         ggml_tensor* positions;                 // [T]
-        std::vector<ggml_tensor*> local_masks;  // one for each group
+        std::vector<ggml_tensor*> local_masks;  // one for each group, for plain operations
     };
 
     // x = x + attention(LN(x)); x = x + feed_forward(LN(x)).
@@ -173,7 +175,10 @@ class ModernBert final : public EncoderModel {
         const Qkv qkv = rotate(b.block("rotation"), project(b.block("qkv"), l.projections, x), rotation);
         AttentionExtras extras;
         extras.scores = scores;
-        if (!global) extras.biases = run.local_masks;
+        if (!global) {
+            extras.biases = run.local_masks;
+            extras.reach = p_.reach;
+        }
         return attention(b.block("attention"), run.batch, qkv, p_.size.heads, scale, extras);
     }
 

@@ -11,8 +11,13 @@ namespace {
 struct AttentionShape {
     int64_t head, rows, visible;
     bool causal;
+    int64_t reach = -1;
+    int64_t first = 0;
 
     int64_t seen_by(int64_t row) const { return visible + (causal ? row : 0); }
+    bool sees(int64_t row, int64_t position) const {
+        return reach < 0 || std::abs(first + row - position) <= reach;
+    }
     int64_t positions() const { return seen_by(rows - 1); }
 };
 
@@ -30,6 +35,8 @@ std::vector<float> attend(const Kernels& kernels, AttentionInputs& inputs, const
     task.rows = row_end - row_begin;
     task.visible = shape.seen_by(row_begin);
     task.causal = shape.causal;
+    task.reach = shape.reach;
+    task.first = shape.first + row_begin;
     task.scale = 1.0f / std::sqrt(static_cast<float>(shape.head));
     task.out = out.data() + row_begin * stride;
     task.out_stride = stride;
@@ -48,6 +55,10 @@ double attention_error(const AttentionInputs& inputs, const AttentionShape& shap
         std::vector<double> weights(static_cast<size_t>(shape.seen_by(row)));
         double most = -1e300, total = 0.0, magnitude = 1.0;
         for (size_t i = 0; i < weights.size(); ++i) {
+            if (!shape.sees(row, static_cast<int64_t>(i))) {
+                weights[i] = -1e300;
+                continue;
+            }
             double size = 0.0;
             for (int64_t d = 0; d < head; ++d) {
                 const double term = static_cast<double>(inputs.q[static_cast<size_t>(row * head + d)]) *
@@ -77,6 +88,12 @@ std::vector<AttentionShape> attention_shapes(Random& random) {
     for (const int64_t head : {16, 32, 48, 64, 80, 96, 112, 128})
         for (int64_t rows = 1; rows <= 13; rows += head == 64 ? 1 : 3)
             all.push_back({head, rows, random.whole(1, 600), random.whole(0, 1) == 1});
+    // Windows: none but itself, narrow, wide, beyond both ends.
+    for (const int64_t reach : {0, 1, 7, 16, 64, 300}) {
+        const int64_t rows = random.whole(1, 40), positions = random.whole(rows, 200);
+        all.push_back(
+            {random.whole(1, 8) * 16, rows, positions, false, reach, random.whole(0, positions - rows)});
+    }
     return all;
 }
 
