@@ -57,6 +57,7 @@ const hyperparameters = {
   layerNormEpsilon: 1e-5,
   segmentCount: 0,
   activation: "gelu",
+  poolerActivation: "tanh",
   scaleAttention: true,
   scaleAttentionByInverseLayer: false,
 };
