@@ -23,7 +23,9 @@ class Completion {
     Completion& operator=(Completion&&) = delete;
     Completion(const Completion&) = delete;
     Completion& operator=(const Completion&) = delete;
-    ~Completion() { finish(disposed()); }
+    ~Completion() {
+        if (tell_) finish(disposed());  // not for one that was moved from: the error's text is allocated
+    }
 
     void finish(Outcome<T> outcome) {
         if (const auto tell = std::exchange(tell_, nullptr)) tell(std::move(outcome));
