@@ -4,30 +4,12 @@
  */
 import { ignoreBuffers } from "./bert.js";
 import { BERT_ENTRIES, encoderMetadata, readEncoderConfig, requireEntry } from "./encoder-config.js";
-import { classesOf, labelMetadata, mapHeads, type HeadNames } from "./encoder-heads.js";
+import { classesOf, labelMetadata, mapHeads } from "./encoder-heads.js";
 import type { JsonFile } from "./json-file.js";
-import { requireGeluHead } from "./roberta.js";
+import { requireGeluHead, ROBERTA_CLASSES, ROBERTA_HEADS, ROBERTA_SEQUENCE_HEADS } from "./roberta.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
-const CLASSES = classesOf(["MPNet"], {
-  Model: [],
-  ForMaskedLM: ["mlm"],
-  ForSequenceClassification: ["pooler", "sequence"],
-  ForTokenClassification: ["token"],
-  ForQuestionAnswering: ["qa"],
-});
-
-const HEADS: HeadNames = {
-  pooler: "pooler.dense",
-  mlm: {
-    transform: "lm_head.dense",
-    norm: "lm_head.layer_norm",
-    output: "lm_head.decoder",
-    bias: "lm_head.bias",
-  },
-  classifier: "classifier",
-};
-const SEQUENCE_HEADS: HeadNames = { pooler: "classifier.dense", classifier: "classifier.out_proj" };
+const CLASSES = classesOf(["MPNet"], ROBERTA_CLASSES);
 
 const DEFAULTS = { positions: 512, segments: 0, epsilon: 1e-12, activation: "gelu" };
 const FIRST_POSITION = 2;
@@ -62,7 +44,12 @@ function mapMpnet(mapper: TensorMapper, file: JsonFile, name: string): MappedMod
   ignoreBuffers(mapper);
 
   const required = CLASSES[name]!;
-  const labels = mapHeads(mapper, config, required, required.includes("sequence") ? SEQUENCE_HEADS : HEADS);
+  const labels = mapHeads(
+    mapper,
+    config,
+    required,
+    required.includes("sequence") ? ROBERTA_SEQUENCE_HEADS : ROBERTA_HEADS,
+  );
   const context = positions - FIRST_POSITION;
   const metadata = [...encoderMetadata("mpnet", config, context), ...labelMetadata("mpnet", file, labels)];
   return { metadata, vocabSize, contextLength: context, hiddenSize: H };

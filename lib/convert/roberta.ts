@@ -12,15 +12,17 @@ import { classesOf, labelMetadata, mapHeads, type HeadNames } from "./encoder-he
 import type { JsonFile } from "./json-file.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
-const CLASSES = classesOf(["Roberta", "XLMRoberta", "Camembert"], {
+export const ROBERTA_CLASSES = {
   Model: [],
   ForMaskedLM: ["mlm"],
   ForSequenceClassification: ["pooler", "sequence"],
   ForTokenClassification: ["token"],
   ForQuestionAnswering: ["qa"],
-});
+} as const;
+const CLASSES = classesOf(["Roberta", "XLMRoberta", "Camembert"], ROBERTA_CLASSES);
 
-const HEADS: HeadNames = {
+/** MPNet names its classes and heads alike. */
+export const ROBERTA_HEADS: HeadNames = {
   pooler: "pooler.dense",
   mlm: {
     transform: "lm_head.dense",
@@ -30,7 +32,10 @@ const HEADS: HeadNames = {
   },
   classifier: "classifier",
 };
-const SEQUENCE_HEADS: HeadNames = { pooler: "classifier.dense", classifier: "classifier.out_proj" };
+export const ROBERTA_SEQUENCE_HEADS: HeadNames = {
+  pooler: "classifier.dense",
+  classifier: "classifier.out_proj",
+};
 
 /** Refuses a masked-token head, whose activation is `gelu`, over layers with another one. */
 export function requireGeluHead(file: JsonFile, mapper: TensorMapper, activation: string): void {
@@ -56,7 +61,12 @@ function mapRoberta(mapper: TensorMapper, file: JsonFile, name: string): MappedM
   ignoreBuffers(mapper);
 
   const required = CLASSES[name]!;
-  const labels = mapHeads(mapper, config, required, required.includes("sequence") ? SEQUENCE_HEADS : HEADS);
+  const labels = mapHeads(
+    mapper,
+    config,
+    required,
+    required.includes("sequence") ? ROBERTA_SEQUENCE_HEADS : ROBERTA_HEADS,
+  );
   const context = positions - offset;
   const metadata = [...encoderMetadata("bert", config, context), ...labelMetadata("bert", file, labels)];
   return { metadata, vocabSize, contextLength: context, hiddenSize };
