@@ -32,6 +32,8 @@ function comparison(bar, results, peaks) {
     const ratio = mine.memory?.weights / other(bar.weightsOver)?.memory?.weights;
     return { to: `${bar.weightsOver}'s weights`, ratio };
   }
+  if (bar.residentOverFile)
+    return { to: "the file", ratio: (mine.value * 1e6 - (mine.memory?.activations ?? 0)) / mine.fileBytes };
   if (bar.loading)
     return { to: "a second per 100 MB of loading", ratio: mine.loadMs / 1000 / (mine.fileBytes / 1e8) };
   const peak = peaks[isaOf(bar.of, peaks)];

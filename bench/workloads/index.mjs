@@ -9,9 +9,12 @@
 import { accuracy, decoding, embedding, latency, memory, prompt } from "./kinds.mjs";
 
 const accuracyLengths = [8, 12, 16, 24, 33, 48, 64, 96, 128, 200];
-// What stays resident of the weights themselves is tested (test/native/resident-memory.test.ts); here it is all that
-// a process holds, vocabulary, code and garbage included.
-const memoryBars = [{ of: "ours Q8_0", loading: true, atMost: 0.5 }];
+// The limit of 1.15 on the weights is held by test/native/resident-memory.test.ts; here all that a process holds is told,
+// less activations, so vocabulary, code and garbage too.
+const memoryBars = [
+  { of: "ours Q8_0", residentOverFile: true },
+  { of: "ours Q8_0", loading: true, atMost: 0.5 },
+];
 const encoderEngines = ["ours Q8_0", "ort int8", "llama Q8_0", "transformers int8"];
 
 export const WORKLOADS = [
