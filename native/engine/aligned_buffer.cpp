@@ -47,15 +47,6 @@ uint8_t* AlignedBuffer::reserve(size_t bytes) {
     return memory_;
 }
 
-void prefer_large_pages([[maybe_unused]] void* begin, [[maybe_unused]] size_t bytes) {
-#ifdef __linux__
-    constexpr uintptr_t page = 4096;
-    const auto first = (reinterpret_cast<uintptr_t>(begin) + page - 1) / page * page;
-    const uintptr_t last = (reinterpret_cast<uintptr_t>(begin) + bytes) / page * page;
-    if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
-}
-
 void AlignedBuffer::release() {
     if (memory_ != nullptr) unmap_pages(memory_, bytes_);
     memory_ = nullptr;

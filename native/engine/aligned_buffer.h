@@ -34,8 +34,4 @@ class AlignedBuffer {
     size_t bytes_ = 0;
 };
 
-// Lets the system back fresh memory with large pages where it has them: that much is there in fewer, longer
-// steps.
-void prefer_large_pages(void* begin, size_t bytes);
-
 }  // namespace ggml_transformers

@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "engine/aligned_buffer.h"
 #include "engine/error.h"
 
 namespace ggml_transformers {
@@ -26,10 +25,6 @@ KvCache::KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positio
                     "The device cannot hold a KV cache of " + std::to_string(required) + " bytes")
             .with("required", static_cast<double>(required));
     }
-    if (ggml_backend_buffer_is_host(buffer_.get())) {
-        prefer_large_pages(ggml_backend_buffer_get_base(buffer_.get()), bytes());
-    }
-    // Elsewhere the system clears each page when it is first written, by several threads at once.
     if (finite) ggml_backend_buffer_clear(buffer_.get(), 0);
     in_use_ += bytes();
 }

@@ -26,6 +26,7 @@ class KvCache {
     KvCache(const KvCache&) = delete;
     KvCache& operator=(const KvCache&) = delete;
 
+    // In the layout of plain operations; the fused attention has one of its own in the same memory.
     ggml_tensor* keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)]; }      // [H, capacity]
     ggml_tensor* values(int64_t layer) const { return values_[static_cast<size_t>(layer)]; }  // [capacity, H]
     int64_t capacity() const { return capacity_; }

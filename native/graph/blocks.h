@@ -117,7 +117,8 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qk
                        float scale, const AttentionExtras& extras);
 
 // One sequence's keys and values, and its tokens in this batch. Plain operations keep the values transposed,
-// so that both products run along memory; the fused one keeps the keys in its kernels' groups.
+// so that both products run along memory; the fused one keeps them head by head, the keys in its kernels'
+// groups.
 struct CachedSequence {
     KvCache* cache = nullptr;
     int64_t first_token = 0;  // index into the T tokens

@@ -85,7 +85,8 @@ class FusedCpu {
                         const ggml_tensor* residual, ggml_tensor* out);
     // Products of x with packed weights, all at once.
     void multiply(const ggml_tensor* x, const Product* products, size_t count);
-    void multiply_by_dots(const ggml_tensor* x, const Product& product);
+    // `same_rows`: the product before has left x in the form this one wants.
+    void multiply_by_dots(const ggml_tensor* x, const Product& product, bool same_rows);
     // The rows of x in that form, made here unless an operation has left them.
     Rows rows_of(const ggml_tensor* x, RowForm form);
     // Where an operation leaves its result in the whole numbers that are wanted of it, if they are.
@@ -101,7 +102,7 @@ class FusedCpu {
     void quantize_row(const float* x, int64_t row, int64_t k, const Wanted& to) const;
     // One head's attention of some rows; its result goes where `part` says. `scratch`: head_scratch() floats.
     void attend(AttentionTask task, const RowPart& part, const Wanted& to, float* scratch) const;
-    const uint8_t* converted_rows(const ggml_tensor* x, ggml_type type);
+    const uint8_t* converted_rows(const ggml_tensor* x, ggml_type type, bool ready);
     void reserve_thread_scratch(int64_t values);
     float* thread_scratch(int thread);
 

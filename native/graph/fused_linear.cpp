@@ -83,7 +83,8 @@ void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tens
     const Wanted wanted = alone ? wanted_of(out, x) : Wanted{};
     std::array<Product, most_products> products;
     size_t count = 0;
-    int64_t first = 0;  // output of the layer at hand
+    int64_t first = 0;                         // output of the layer at hand
+    ggml_type converted_to = GGML_TYPE_COUNT;  // what x was converted to for the last product by dots
     for (const Linear& layer : layers) {
         Product product;
         product.weight = layer.weight;
@@ -101,7 +102,9 @@ void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tens
         }
         first += layer.weight->ne[1];
         if (packing_of(layer.weight) == nullptr) {
-            multiply_by_dots(x, product);
+            const ggml_type type = ggml_get_type_traits_cpu(layer.weight->type)->vec_dot_type;
+            multiply_by_dots(x, product, type == converted_to);
+            converted_to = type;
         } else {
             products[count++] = product;
         }
@@ -199,10 +202,11 @@ void FusedCpu::multiply(const ggml_tensor* x, const Product* products, size_t co
 
 // Weight types without a packed kernel: GGML's own dot products on this pool.
 
-const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type) {
+const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bool ready) {
     const int64_t k = x->ne[0], tokens = x->ne[1];
     const size_t row_bytes = ggml_row_size(type, k);
     uint8_t* memory = converted_.reserve(row_bytes * static_cast<size_t>(tokens));
+    if (ready) return memory;
     const Profile::Part part(profile_, "quantize");
     const ggml_from_float_t convert = ggml_get_type_traits_cpu(type)->from_float;
     const int64_t piece = rows_per_piece(k);
@@ -214,11 +218,11 @@ const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type) {
     return memory;
 }
 
-void FusedCpu::multiply_by_dots(const ggml_tensor* x, const Product& product) {
+void FusedCpu::multiply_by_dots(const ggml_tensor* x, const Product& product, bool same_rows) {
     const ggml_tensor* w = product.weight;
     const ggml_type_traits_cpu* traits = ggml_get_type_traits_cpu(w->type);
     const int64_t k = x->ne[0], tokens = x->ne[1], n = w->ne[1];
-    const uint8_t* rows = converted_rows(x, traits->vec_dot_type);
+    const uint8_t* rows = converted_rows(x, traits->vec_dot_type, same_rows);
     const size_t row_bytes = ggml_row_size(traits->vec_dot_type, k);
     const auto* columns = static_cast<const uint8_t*>(w->data);
     const Epilogue& e = product.epilogue;

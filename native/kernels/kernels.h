@@ -71,7 +71,7 @@ struct AttentionTask {
     const float* q = nullptr;  // [rows, D] with row stride `q_stride`
     int64_t q_stride = 0;
     // [groups of 16 positions][D][16]: a group's positions lie side by side. Positions beyond the sequence
-    // are zero.
+    // may hold anything.
     const float* keys = nullptr;
     const float* v = nullptr;  // [positions, D] with row stride `v_stride`
     int64_t v_stride = 0;
@@ -88,8 +88,7 @@ struct AttentionTask {
     float* scratch = nullptr;  // attention_scratch(positions) floats, 64-byte aligned
 };
 
-// Rows of a tile of attention and of products with floats; those with whole numbers have 4. Work is cut at
-// multiples of 12 for speed, not for correctness.
+// Rows of a tile of attention and of products with floats; those with whole numbers have 4.
 constexpr int64_t row_tile = 6;
 
 // Floats of scratch an attention task over that many positions needs.

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <vector>
 
 #include "file_blocks.h"
@@ -188,6 +189,9 @@ struct AttentionInputs {
           v(random.normals(positions * head)),
           packed((positions + 15) / 16 * 16 * head),
           scratch(attention_scratch(positions)) {
+        // Behind the last position memory may hold anything.
+        for (int64_t i = 0; i < static_cast<int64_t>((positions + 15) / 16 * 16 * head); ++i)
+            packed.data()[i] = std::numeric_limits<float>::quiet_NaN();
         for (int64_t i = 0; i < positions; ++i)
             for (int64_t d = 0; d < head; ++d)
                 packed.data()[(i / 16 * head + d) * 16 + i % 16] = keys[static_cast<size_t>(i * head + d)];
