@@ -1,34 +1,190 @@
 #include "engine/kv_cache.h"
 
+#include <algorithm>
 #include <string>
 
 #include "engine/error.h"
 
 namespace ggml_transformers {
 
-KvCache::KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions, bool finite,
-                 std::atomic<uint64_t>& in_use)
-    : capacity_(padded(positions)), in_use_(in_use) {
+namespace {
+
+int64_t whole_groups(int64_t positions) { return positions / kv_group * kv_group; }
+
+// Whether other caches read from the part's segment.
+bool shared(const KvPart& part) {
+    if (part.segment.use_count() > 1) return true;
+    // Who read here last has let go of it before.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    return false;
+}
+
+// One group of positions of a layer, in the layout of plain operations. `at`: where it begins.
+void transfer_plain(const KvSegment& segment, int64_t layer, int64_t at, float* keys, float* values,
+                    bool reading) {
+    ggml_tensor *const k = segment.keys(layer), *const v = segment.values(layer);
+    const int64_t hidden = k->ne[0], capacity = segment.capacity();
+    const auto transfer = [reading](ggml_tensor* tensor, float* data, int64_t offset, int64_t count) {
+        const size_t begin = static_cast<size_t>(offset) * sizeof(float);
+        const size_t size = static_cast<size_t>(count) * sizeof(float);
+        if (reading) {
+            ggml_backend_tensor_get(tensor, data, begin, size);
+        } else {
+            ggml_backend_tensor_set(tensor, data, begin, size);
+        }
+    };
+    transfer(k, keys, at * hidden, kv_group * hidden);
+    for (int64_t h = 0; h < hidden; ++h) {
+        float group[kv_group];
+        for (int64_t i = 0; !reading && i < kv_group; ++i) group[i] = values[i * hidden + h];
+        transfer(v, group, h * capacity + at, kv_group);
+        for (int64_t i = 0; reading && i < kv_group; ++i) values[i * hidden + h] = group[i];
+    }
+}
+
+// The same in that of the fused attention.
+void transfer_fused(const KvSegment& segment, int64_t layer, int64_t head, int64_t at, float* keys,
+                    float* values, bool reading) {
+    auto* const k = static_cast<float*>(segment.keys(layer)->data);
+    auto* const v = static_cast<float*>(segment.values(layer)->data);
+    const int64_t hidden = segment.keys(layer)->ne[0];
+    const auto transfer = [reading](float& row, float& cached) {
+        if (reading) {
+            row = cached;
+        } else {
+            cached = row;
+        }
+    };
+    for (int64_t column = 0; column < hidden; column += head) {
+        const int64_t begin = (segment.capacity() * column) + at * head;
+        for (int64_t i = 0; i < kv_group; ++i) {
+            for (int64_t d = 0; d < head; ++d) {
+                const int64_t row = i * hidden + column + d;
+                transfer(keys[row], k[begin + d * kv_group + i]);
+                transfer(values[row], v[begin + i * head + d]);
+            }
+        }
+    }
+}
+
+// Rows [L][2][positions, H] of positions [first, first + positions).
+void transfer(const KvLayout& layout, const std::vector<KvPart>& parts, int64_t first, int64_t positions,
+              float* rows, bool reading) {
+    const int64_t plane = positions * layout.hidden;
+    for (const KvPart& part : parts) {
+        const int64_t begin = std::max(first, part.first), end = std::min(first + positions, part.end);
+        for (int64_t position = begin; position < end; position += kv_group) {
+            for (int64_t layer = 0; layer < layout.layers; ++layer) {
+                float* keys = rows + 2 * layer * plane + (position - first) * layout.hidden;
+                const int64_t at = position - part.first;
+                if (layout.fused) {
+                    transfer_fused(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
+                } else {
+                    transfer_plain(*part.segment, layer, at, keys, keys + plane, reading);
+                }
+            }
+        }
+    }
+}
+
+}  // namespace
+
+KvSegment::KvSegment(const KvLayout& layout, int64_t positions)
+    : capacity_(positions), bytes_(layout.bytes_for(positions)), in_use_(layout.in_use) {
     ggml_init_params parameters{};
-    parameters.mem_size = static_cast<size_t>(2 * layers + 1) * ggml_tensor_overhead();
+    parameters.mem_size = static_cast<size_t>(2 * layout.layers + 1) * ggml_tensor_overhead();
     parameters.no_alloc = true;
     context_.reset(ggml_init(parameters));
     if (!context_) throw Error(ErrorCode::OutOfMemory, "The KV cache's tensors cannot be allocated");
-    for (int64_t layer = 0; layer < layers; ++layer) {
-        keys_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, hidden, capacity_));
-        values_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, capacity_, hidden));
+    for (int64_t layer = 0; layer < layout.layers; ++layer) {
+        keys_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, layout.hidden, capacity_));
+        values_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, capacity_, layout.hidden));
     }
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), device.buffer_type()));
+    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), layout.buffer_type));
     if (!buffer_) {
-        const uint64_t required = bytes_for(layers, hidden, positions);
         throw Error(ErrorCode::OutOfMemory,
-                    "The device cannot hold a KV cache of " + std::to_string(required) + " bytes")
-            .with("required", static_cast<double>(required));
+                    "The device cannot hold a KV cache of " + std::to_string(bytes_) + " bytes")
+            .with("required", static_cast<double>(bytes_));
     }
-    if (finite) ggml_backend_buffer_clear(buffer_.get(), 0);
-    in_use_ += bytes();
+    // Plain operations multiply masked positions by zero: they must be finite.
+    if (!layout.fused) ggml_backend_buffer_clear(buffer_.get(), 0);
+    *in_use_ += bytes_;
 }
 
-KvCache::~KvCache() { in_use_ -= bytes(); }
+KvSegment::~KvSegment() {
+    if (buffer_) *in_use_ -= bytes_;
+}
+
+// What a cache grows to that has to hold `positions`.
+int64_t KvCache::growth(int64_t positions, int64_t most) const {
+    const int64_t doubled = std::min(2 * capacity(), most);
+    return KvLayout::padded(std::max(positions, doubled));
+}
+
+uint64_t KvCache::missing_bytes(int64_t positions, int64_t most) const {
+    if (positions <= capacity()) return 0;
+    const int64_t kept = layout_.fused && parts_.size() < kv_most_parts ? capacity() : 0;
+    return layout_.bytes_for(KvLayout::padded(growth(positions, most) - kept));
+}
+
+void KvCache::reserve(int64_t positions, int64_t kept, int64_t most) {
+    if (positions <= capacity()) return;
+    const int64_t wanted = growth(positions, most);
+    if (!parts_.empty() && (!layout_.fused || parts_.size() >= kv_most_parts)) return flatten(wanted, kept);
+    const int64_t first = capacity();
+    const int64_t more = KvLayout::padded(wanted - first);
+    parts_.push_back({std::make_shared<KvSegment>(layout_, more), first, first + more, 0});
+}
+
+// Moves all positions into one segment.
+void KvCache::flatten(int64_t positions, int64_t kept) {
+    const KvPart whole = {std::make_shared<KvSegment>(layout_, positions), 0, positions, 0};
+    const std::vector<KvPart> to = {whole};
+    std::vector<float> rows(static_cast<size_t>(2 * layout_.layers * kv_group * layout_.hidden));
+    for (int64_t first = 0; first < kept; first += kv_group) {
+        transfer(layout_, parts_, first, kv_group, rows.data(), true);
+        transfer(layout_, to, first, kv_group, rows.data(), false);
+    }
+    parts_ = to;
+}
+
+int64_t KvCache::keep(int64_t positions) {
+    while (!parts_.empty() && parts_.back().first >= positions) parts_.pop_back();
+    if (parts_.empty()) return 0;
+    KvPart& part = parts_.back();
+    if (!shared(part)) part.frozen = part.first;
+    if (positions >= part.frozen) return std::min(positions, part.end);
+    part.end = whole_groups(positions);
+    const int64_t kept = part.end;
+    if (part.end == part.first) parts_.pop_back();
+    return kept;
+}
+
+std::unique_ptr<KvCache> KvCache::fork(int64_t positions, int64_t& kept) {
+    auto copy = std::make_unique<KvCache>(layout_);
+    if (!layout_.fused || parts_.size() >= kv_most_parts) {
+        kept = positions;
+        if (positions == 0) return copy;
+        copy->parts_ = parts_;
+        copy->flatten(KvLayout::padded(positions), positions);
+        return copy;
+    }
+    kept = whole_groups(positions);
+    for (KvPart& part : parts_) {
+        if (part.first >= kept) break;
+        const int64_t end = std::min(part.end, kept);
+        part.frozen = std::max(part.frozen, end);
+        copy->parts_.push_back({part.segment, part.first, end, end});
+    }
+    return copy;
+}
+
+void KvCache::read(int64_t first, int64_t positions, float* rows) const {
+    transfer(layout_, parts_, first, positions, rows, true);
+}
+
+void KvCache::write(int64_t first, int64_t positions, const float* rows) {
+    transfer(layout_, parts_, first, positions, const_cast<float*>(rows), false);
+}
 
 }  // namespace ggml_transformers

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "engine/device.h"
@@ -10,42 +11,100 @@
 
 namespace ggml_transformers {
 
-// Attention always reads a multiple of this many positions, the surplus masked. Vectorized sums then have no
-// tail whose order depends on how much of the sequence is there, so that evaluating a prompt at once, in
-// pieces, or token by token gives the same bits.
+// Attention of plain operations reads a multiple of this many positions, the surplus masked. Vectorized sums
+// then have no tail whose order depends on how much of the sequence is there, so that evaluating a prompt at
+// once, in pieces, or token by token gives the same bits.
 constexpr int64_t kv_padding = 32;
 
-class KvCache {
- public:
-    // Holds `positions` tokens, rounded up to the padding. `finite`: whether what nobody wrote must be,
-    // because masked positions are multiplied by zero. Its bytes count in `in_use` as long as it lives.
-    // Throws Error(OutOfMemory).
-    KvCache(Device& device, int64_t layers, int64_t hidden, int64_t positions, bool finite,
-            std::atomic<uint64_t>& in_use);
-    ~KvCache();
-    KvCache(const KvCache&) = delete;
-    KvCache& operator=(const KvCache&) = delete;
+// Caches can only share whole groups of this many positions.
+constexpr int64_t kv_group = 16;
 
-    // In the layout of plain operations; the fused attention has one of its own in the same memory.
-    ggml_tensor* keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)]; }      // [H, capacity]
-    ggml_tensor* values(int64_t layer) const { return values_[static_cast<size_t>(layer)]; }  // [capacity, H]
-    int64_t capacity() const { return capacity_; }
-    uint64_t bytes() const { return ggml_backend_buffer_get_size(buffer_.get()); }
+// Of a cache. Attention looks at one after the other: many small ones would slow it down.
+constexpr size_t kv_most_parts = 16;
 
+// What all caches of a model have in common.
+struct KvLayout {
+    ggml_backend_buffer_type_t buffer_type = nullptr;
+    int64_t layers = 0;
+    int64_t hidden = 0;
+    int64_t head = 0;
+    // Which of two layouts: plain operations', or the fused attention's.
+    bool fused = false;
+    std::shared_ptr<std::atomic<uint64_t>> in_use;  // bytes of all segments alive
+
+    uint64_t bytes_for(int64_t positions) const {
+        return static_cast<uint64_t>(2 * layers * hidden * positions) * sizeof(float);
+    }
     static int64_t padded(int64_t positions) {
         return (positions + kv_padding - 1) / kv_padding * kv_padding;
     }
-    static uint64_t bytes_for(int64_t layers, int64_t hidden, int64_t positions) {
-        return static_cast<uint64_t>(2 * layers * hidden * padded(positions)) * sizeof(float);
-    }
+};
+
+// Memory for consecutive positions.
+class KvSegment {
+ public:
+    // `positions`: a multiple of the padding. Throws Error(OutOfMemory).
+    KvSegment(const KvLayout& layout, int64_t positions);
+    ~KvSegment();
+    KvSegment(const KvSegment&) = delete;
+    KvSegment& operator=(const KvSegment&) = delete;
+
+    // Of plain operations: [H, capacity] and [capacity, H]. Of the fused attention, head by head:
+    // [A][capacity / 16][D][16] and [A][capacity][D].
+    ggml_tensor* keys(int64_t layer) const { return keys_[static_cast<size_t>(layer)]; }
+    ggml_tensor* values(int64_t layer) const { return values_[static_cast<size_t>(layer)]; }
+    int64_t capacity() const { return capacity_; }
 
  private:
     int64_t capacity_;
-    std::atomic<uint64_t>& in_use_;
+    uint64_t bytes_;
+    std::shared_ptr<std::atomic<uint64_t>> in_use_;
     ContextPtr context_;
     BufferPtr buffer_;
     std::vector<ggml_tensor*> keys_;
     std::vector<ggml_tensor*> values_;
+};
+
+// Positions [first, end) of a sequence lie at the beginning of a segment.
+struct KvPart {
+    std::shared_ptr<KvSegment> segment;
+    int64_t first = 0;
+    int64_t end = 0;
+    int64_t frozen = 0;  // those before this one may be read by others
+};
+
+class KvCache {
+ public:
+    explicit KvCache(KvLayout layout) : layout_(std::move(layout)) {}
+
+    const std::vector<KvPart>& parts() const { return parts_; }
+    // The only part there is in the layout of plain operations.
+    const KvSegment& plain() const { return *parts_.front().segment; }
+    int64_t capacity() const { return parts_.empty() ? 0 : parts_.back().end; }
+
+    // Bytes that reserve() would allocate.
+    uint64_t missing_bytes(int64_t positions, int64_t most) const;
+    // Makes room for that many positions, of which the first `kept` hold something. A cache that grows
+    // doubles as long as it holds no more than `most`. Throws Error(OutOfMemory).
+    void reserve(int64_t positions, int64_t kept, int64_t most);
+    // Prepares for other content behind the first `positions`. Returns how many of these are left: up to 15
+    // of the last may lie in memory that others read, and have to be evaluated again.
+    int64_t keep(int64_t positions);
+    // A cache that begins with the same positions, without copying them where the layout allows it. `kept`
+    // tells how many it has.
+    std::unique_ptr<KvCache> fork(int64_t positions, int64_t& kept);
+
+    // Keys and values of whole groups, [L][2][16 n, H], as they are computed. `positions` is a multiple
+    // of 16.
+    void read(int64_t first, int64_t positions, float* rows) const;
+    void write(int64_t first, int64_t positions, const float* rows);
+
+ private:
+    void flatten(int64_t positions, int64_t kept);
+    int64_t growth(int64_t positions, int64_t most) const;
+
+    KvLayout layout_;
+    std::vector<KvPart> parts_;
 };
 
 }  // namespace ggml_transformers

@@ -268,8 +268,8 @@ ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, 
     for (size_t i = 0; i < cached.sequences.size(); ++i) {
         const CachedSequence& s = cached.sequences[i];
         ggml_tensor* mask = cached.masks[i];
-        ggml_tensor* past_keys = s.cache->keys(cached.layer);
-        ggml_tensor* past_values = s.cache->values(cached.layer);
+        ggml_tensor* past_keys = s.cache->plain().keys(cached.layer);
+        ggml_tensor* past_values = s.cache->plain().values(cached.layer);
         const int64_t visible = mask->ne[0];  // K
         ggml_tensor* new_keys =
             ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));

@@ -1,5 +1,6 @@
 // Attention over ragged batches and over caches.
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "graph/fused.h"
@@ -119,9 +120,10 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)
             AttentionTask a;
             a.q = queries.at + first * queries.stride + column;
             a.q_stride = queries.stride;
-            a.keys = keys;
-            a.v = values.at + first * values.stride + column;
-            a.v_stride = values.stride;
+            const KeyValues all = {keys, values.at + first * values.stride + column, length};
+            a.parts = &all;
+            a.part_count = 1;
+            a.values_stride = values.stride;
             a.head = head;
             a.rows = length;
             a.visible = length;
@@ -139,15 +141,40 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)
 
 namespace {
 
-// Adds the new keys and values of one head to its cache: keys [capacity / 16][D][16], values [capacity][D].
-void append_to_cache(const CachedSequence& s, const float* k, const float* v, int64_t stride, int64_t head,
-                     float* keys, float* values) {
-    for (int64_t t = 0; t < s.count; ++t) {
-        const int64_t position = s.past + t;
-        pack_key(k + t * stride, head, keys + key_offset(position, head));
-        std::copy_n(v + t * stride, head, values + position * head);
+// One head of a cached layer. In its parts everything lies head by head: a token reads all of it, from
+// memory, and pages near each other are found sooner.
+class CachedHead {
+ public:
+    CachedHead(const KvCache& cache, int64_t layer, int64_t column, int64_t head)
+        : cache_(cache), head_(head) {
+        for (const KvPart& part : cache.parts()) {
+            const int64_t begin = part.segment->capacity() * column;
+            parts_[count_++] = {static_cast<float*>(part.segment->keys(layer)->data) + begin,
+                                static_cast<float*>(part.segment->values(layer)->data) + begin,
+                                part.end - part.first};
+        }
     }
-}
+
+    const KeyValues* parts() const { return parts_.data(); }
+    int64_t count() const { return static_cast<int64_t>(count_); }
+
+    // Takes in the keys and values of the sequence's new tokens.
+    void append(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
+        size_t p = 0;
+        for (int64_t t = 0; t < s.count; ++t) {
+            while (s.past + t >= cache_.parts()[p].end) ++p;
+            const int64_t at = s.past + t - cache_.parts()[p].first;
+            pack_key(k + t * stride, head_, const_cast<float*>(parts_[p].keys) + key_offset(at, head_));
+            std::copy_n(v + t * stride, head_, const_cast<float*>(parts_[p].values) + at * head_);
+        }
+    }
+
+ private:
+    const KvCache& cache_;
+    int64_t head_;
+    std::array<KeyValues, kv_most_parts> parts_;
+    size_t count_ = 0;
+};
 
 }  // namespace
 
@@ -188,17 +215,14 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
         const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
         const int64_t column = task % heads * head;
         const float* q = floats(qkv) + s.first_token * stride + column;
-        // Head by head: a token reads all of it, from memory, and pages near each other are found sooner.
-        const int64_t begin = s.cache->capacity() * column;
-        float* keys = static_cast<float*>(s.cache->keys(layer)->data) + begin;
-        float* values = static_cast<float*>(s.cache->values(layer)->data) + begin;
-        append_to_cache(s, q + hidden, q + 2 * hidden, stride, head, keys, values);
+        const CachedHead cached(*s.cache, layer, column, head);
+        cached.append(s, q + hidden, q + 2 * hidden, stride);
         AttentionTask a;
         a.q = q;
         a.q_stride = stride;
-        a.keys = keys;
-        a.v = values;
-        a.v_stride = head;
+        a.parts = cached.parts();
+        a.part_count = cached.count();
+        a.values_stride = head;
         a.head = head;
         a.rows = s.count;
         a.visible = s.past + 1;

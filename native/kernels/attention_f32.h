@@ -90,45 +90,6 @@ inline void exponentiate(float* scores, int64_t positions, int64_t common, bool 
     }
 }
 
-// 16 * vectors output values of each row: the weighted sum of the values of the positions the row sees. All
-// rows see `common` positions; row r of a causal task sees r more.
-template <class V, int rows, int vectors>
-inline void weigh_values(const float* weights, int64_t positions, int64_t common, bool causal, const float* v,
-                         int64_t v_stride, const float* reciprocals, float* out, int64_t out_stride) {
-    V sum[rows][vectors];
-    KERNEL_UNROLL
-    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
-    for (int c = 0; c < vectors; ++c) sum[r][c] = V::zero();
-    for (int64_t i = 0; i < common; ++i) {
-        V value[vectors];
-        KERNEL_UNROLL
-        for (int c = 0; c < vectors; ++c) value[c] = V::load(v + i * v_stride + c * 16);
-        KERNEL_UNROLL
-        for (int r = 0; r < rows; ++r) {
-            const V weight = V::set(weights[r * positions + i]);
-            KERNEL_UNROLL
-            for (int c = 0; c < vectors; ++c) sum[r][c] = fma(weight, value[c], sum[r][c]);
-        }
-    }
-    if (causal) {
-        for (int last = 1; last < rows; ++last) {
-            const int64_t i = common + last - 1;
-            KERNEL_UNROLL
-            for (int r = 0; r < rows; ++r) {
-                if (r < last) continue;
-                const V weight = V::set(weights[r * positions + i]);
-                KERNEL_UNROLL
-                for (int c = 0; c < vectors; ++c)
-                    sum[r][c] = fma(weight, V::load(v + i * v_stride + c * 16), sum[r][c]);
-            }
-        }
-    }
-    KERNEL_UNROLL
-    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
-    for (int c = 0; c < vectors; ++c)
-        mul(sum[r][c], V::set(reciprocals[r])).store(out + r * out_stride + c * 16);
-}
-
 // The positions that a tile of rows looks at: whole groups of keys, of which those from `end` on do not
 // count.
 struct Window {
@@ -140,6 +101,79 @@ KERNEL_INLINE inline Window window_of(const AttentionTask& task, int64_t row, in
     if (task.reach < 0) return {0, task.visible + (task.causal ? row + rows - 1 : 0)};
     const int64_t first = task.first + row - task.reach, last = task.first + row + rows + task.reach;
     return {first < 0 ? 0 : first / key_group * key_group, last < task.visible ? last : task.visible};
+}
+
+// The piece of one of the sequence's parts that lies in [begin, end).
+struct Slice {
+    const float* keys;
+    const float* values;
+    int64_t begin;
+    int64_t end;
+};
+
+// Calls `visit` for the slices of [begin, end), in order. `begin` is a multiple of 16.
+template <class Visit>
+inline void for_slices(const AttentionTask& task, int64_t begin, int64_t end, const Visit& visit) {
+    int64_t first = 0;
+    for (int64_t p = 0; p < task.part_count && first < end; ++p) {
+        const KeyValues& part = task.parts[p];
+        const int64_t from = first < begin ? begin : first;
+        const int64_t last = first + part.positions;
+        const int64_t to = last < end ? last : end;
+        if (from < to) {
+            const int64_t skipped = from - first;
+            visit(
+                Slice{part.keys + skipped * task.head, part.values + skipped * task.values_stride, from, to});
+        }
+        first = last;
+    }
+}
+
+// 16 * vectors output values of each row, from `column`: the weighted sum of the values of the positions the
+// row sees. All rows see `common` positions of the window; row r of a causal task sees r more.
+template <class V, int rows, int vectors>
+inline void weigh_values(const AttentionTask& task, const Window& window, int64_t common, int64_t positions,
+                         const float* reciprocals, int64_t column, float* out) {
+    V sum[rows][vectors];
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int c = 0; c < vectors; ++c) sum[r][c] = V::zero();
+    for_slices(task, window.begin, window.begin + common, [&](const Slice& slice) {
+        const float* weights = task.scratch + (slice.begin - window.begin);
+        const float* v = slice.values + column;
+        const int64_t count = slice.end - slice.begin;
+        for (int64_t i = 0; i < count; ++i) {
+            V value[vectors];
+            KERNEL_UNROLL
+            for (int c = 0; c < vectors; ++c) value[c] = V::load(v + i * task.values_stride + c * 16);
+            KERNEL_UNROLL
+            for (int r = 0; r < rows; ++r) {
+                const V weight = V::set(weights[r * positions + i]);
+                KERNEL_UNROLL
+                for (int c = 0; c < vectors; ++c) sum[r][c] = fma(weight, value[c], sum[r][c]);
+            }
+        }
+    });
+    if (task.causal) {
+        // Cut at 16 positions like the parts: row r sees the r first of those behind the common ones.
+        const int64_t behind = window.begin + common;
+        for_slices(task, behind / key_group * key_group, window.end, [&](const Slice& slice) {
+            for (int64_t i = behind > slice.begin ? behind : slice.begin; i < slice.end; ++i) {
+                const float* v = slice.values + (i - slice.begin) * task.values_stride + column;
+                KERNEL_UNROLL
+                for (int r = 0; r < rows; ++r) {
+                    if (r <= i - behind) continue;
+                    const V weight = V::set(task.scratch[r * positions + i - window.begin]);
+                    KERNEL_UNROLL
+                    for (int c = 0; c < vectors; ++c) sum[r][c] = fma(weight, V::load(v + c * 16), sum[r][c]);
+                }
+            }
+        });
+    }
+    KERNEL_UNROLL
+    for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+    for (int c = 0; c < vectors; ++c)
+        mul(sum[r][c], V::set(reciprocals[r])).store(out + r * task.out_stride + column + c * 16);
 }
 
 // Takes the positions out of each row's sight that only other rows of the tile reach.
@@ -157,27 +191,28 @@ template <class V, int rows>
 inline void attend_rows(const AttentionTask& task, int64_t row) {
     const Window window = window_of(task, row, rows);
     const float* q = task.q + row * task.q_stride;
-    const float* keys = task.keys + window.begin * task.head;
-    const float* v = task.v + window.begin * task.v_stride;
     float* out = task.out + row * task.out_stride;
     const int64_t common = window.end - window.begin - (task.causal ? rows - 1 : 0);
-    const int64_t groups = (window.end - window.begin + key_group - 1) / key_group;
-    const int64_t positions = groups * key_group;
+    const int64_t positions = (window.end - window.begin + key_group - 1) / key_group * key_group;
     // The softmax takes powers of two.
     const V scale = V::set(task.scale * 1.44269504f);
 
     // Fewer rows take more groups at a time, so that enough sums are in flight to hide the latency.
     constexpr int budget = row_tile * V::groups;
     constexpr int together = budget / rows > 8 ? 8 : budget / rows;
-    int64_t g = 0;
-    const auto score = [&](auto count) {
-        score_groups<V, rows, decltype(count)::value>(q, task.q_stride, keys + g * task.head * key_group,
-                                                      task.head, scale, task.scratch + g * key_group,
-                                                      positions);
-        g += decltype(count)::value;
-    };
-    while (g + together <= groups) score(Count<together>{});
-    while (g < groups) score(Count<1>{});
+    for_slices(task, window.begin, window.end, [&](const Slice& slice) {
+        const int64_t groups = (slice.end - slice.begin + key_group - 1) / key_group;
+        float* scores = task.scratch + (slice.begin - window.begin);
+        int64_t g = 0;
+        const auto score = [&](auto count) {
+            score_groups<V, rows, decltype(count)::value>(q, task.q_stride,
+                                                          slice.keys + g * task.head * key_group, task.head,
+                                                          scale, scores + g * key_group, positions);
+            g += decltype(count)::value;
+        };
+        while (g + together <= groups) score(Count<together>{});
+        while (g < groups) score(Count<1>{});
+    });
 
     if (task.reach >= 0) hide_far<V, rows>(task, row, window, task.scratch, positions);
     float reciprocals[rows];
@@ -185,8 +220,7 @@ inline void attend_rows(const AttentionTask& task, int64_t row) {
 
     int64_t c = 0;
     const auto weigh = [&](auto count) {
-        weigh_values<V, rows, decltype(count)::value>(task.scratch, positions, common, task.causal, v + c,
-                                                      task.v_stride, reciprocals, out + c, task.out_stride);
+        weigh_values<V, rows, decltype(count)::value>(task, window, common, positions, reciprocals, c, out);
         c += 16 * decltype(count)::value;
     };
     while (c + 16 * V::vectors <= task.head) weigh(Count<V::vectors>{});

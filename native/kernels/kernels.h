@@ -65,16 +65,23 @@ struct Epilogue {
     int64_t row_blocks = 0;  // N / 32
 };
 
+// Keys and values of one head at consecutive positions of a sequence.
+struct KeyValues {
+    // [groups of 16 positions][D][16]: a group's positions lie side by side. What lies behind the sequence's
+    // last position may be anything.
+    const float* keys = nullptr;
+    const float* values = nullptr;  // [positions, D] with row stride `values_stride`
+    int64_t positions = 0;          // a multiple of 16, or the last ones of the sequence
+};
+
 // Attention of some queries of one head over the packed keys and the values of its sequence.
 // Query i of the task sees the first `visible + i` positions when `causal`, else the first `visible`.
 struct AttentionTask {
     const float* q = nullptr;  // [rows, D] with row stride `q_stride`
     int64_t q_stride = 0;
-    // [groups of 16 positions][D][16]: a group's positions lie side by side. Positions beyond the sequence
-    // may hold anything.
-    const float* keys = nullptr;
-    const float* v = nullptr;  // [positions, D] with row stride `v_stride`
-    int64_t v_stride = 0;
+    const KeyValues* parts = nullptr;  // of the sequence, in order; results do not depend on where it is cut
+    int64_t part_count = 0;
+    int64_t values_stride = 0;
     int64_t head = 0;  // D, a multiple of 16
     int64_t rows = 0;
     int64_t visible = 0;

@@ -90,7 +90,7 @@ Gpt2Weights read_weights(const Weights& weights, const Gpt2Parameters& p) {
 
 // [K, n]: each of the sequence's new tokens sees the past and the new tokens up to itself.
 ggml_tensor* causal_mask(GraphBuilder& b, const CachedSequence& s) {
-    const int64_t visible = KvCache::padded(s.past + s.count);
+    const int64_t visible = KvLayout::padded(s.past + s.count);
     std::vector<float> mask(static_cast<size_t>(visible * s.count), -std::numeric_limits<float>::infinity());
     for (int64_t i = 0; i < s.count; ++i) {
         std::fill_n(mask.begin() + i * visible, s.past + i + 1, 0.0f);

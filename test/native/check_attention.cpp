@@ -22,15 +22,17 @@ struct AttentionShape {
 };
 
 std::vector<float> attend(const Kernels& kernels, AttentionInputs& inputs, const AttentionShape& shape,
-                          int64_t row_begin, int64_t row_end, bool in_place) {
+                          int64_t row_begin, int64_t row_end, bool in_place,
+                          const std::vector<int64_t>& cuts = {}) {
     const int64_t stride = shape.head;
     std::vector<float> out = inputs.q;
     AttentionTask task;
     task.q = (in_place ? out.data() : inputs.q.data()) + row_begin * stride;
     task.q_stride = stride;
-    task.keys = inputs.packed.data();
-    task.v = inputs.v.data();
-    task.v_stride = shape.head;
+    const std::vector<KeyValues> parts = inputs.parts(cuts);
+    task.parts = parts.data();
+    task.part_count = static_cast<int64_t>(parts.size());
+    task.values_stride = shape.head;
     task.head = shape.head;
     task.rows = row_end - row_begin;
     task.visible = shape.seen_by(row_begin);
@@ -43,6 +45,14 @@ std::vector<float> attend(const Kernels& kernels, AttentionInputs& inputs, const
     task.scratch = inputs.scratch.data();
     kernels.attention(task);
     return std::vector<float>(out.begin() + row_begin * stride, out.begin() + row_end * stride);
+}
+
+// Where a sequence may be cut: in order, at multiples of 16.
+std::vector<int64_t> some_cuts(Random& random, const AttentionShape& shape) {
+    std::vector<int64_t> cuts;
+    for (int64_t at = 16; at < shape.positions(); at += 16)
+        if (random.whole(0, 3) == 0) cuts.push_back(at);
+    return cuts;
 }
 
 // The largest error of an output, relative to the magnitude the scores went through.
@@ -111,6 +121,9 @@ void check_attention(Random& random) {
             const Kernels& kernels = *checked_kernels()[i];
             differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, false), expected);
             differing[i] += different(attend(kernels, inputs, shape, 0, shape.rows, true), expected);
+            // The positions lie in several places.
+            differing[i] += different(
+                attend(kernels, inputs, shape, 0, shape.rows, false, some_cuts(random, shape)), expected);
             std::vector<float> pieces;
             for (int64_t row = 0; row < shape.rows;) {
                 const int64_t end = row + random.whole(1, shape.rows - row);

@@ -254,9 +254,10 @@ void bench_attention(const Kernels& kernels, double peak) {
                 Aligned<float> out(rows * head);
                 AttentionTask task;
                 task.q = q.data();
-                task.q_stride = task.v_stride = task.out_stride = task.head = head;
-                task.keys = inputs.packed.data();
-                task.v = v.data();
+                task.q_stride = task.values_stride = task.out_stride = task.head = head;
+                const KeyValues part = {inputs.packed.data(), v.data(), positions};
+                task.parts = &part;
+                task.part_count = 1;
                 task.rows = rows;
                 task.visible = positions;
                 task.scale = 0.125f;

@@ -183,8 +183,9 @@ inline double activation_value(const Rows& rows, int64_t row, int64_t k, int64_t
 
 // Random queries, and keys and values of one sequence, for a head of `head` values.
 struct AttentionInputs {
-    AttentionInputs(Random& random, int64_t head, int64_t rows, int64_t positions)
-        : q(random.normals(rows * head, 2.0f)),
+    AttentionInputs(Random& random, int64_t head_size, int64_t rows, int64_t positions)
+        : head(head_size),
+          q(random.normals(rows * head, 2.0f)),
           keys(random.normals(positions * head)),
           v(random.normals(positions * head)),
           packed((positions + 15) / 16 * 16 * head),
@@ -197,6 +198,20 @@ struct AttentionInputs {
                 packed.data()[(i / 16 * head + d) * 16 + i % 16] = keys[static_cast<size_t>(i * head + d)];
     }
 
+    // The sequence in the pieces that the multiples of 16 in `cuts` leave.
+    std::vector<KeyValues> parts(const std::vector<int64_t>& cuts) {
+        const auto positions = static_cast<int64_t>(v.size()) / head;
+        std::vector<KeyValues> all;
+        int64_t first = 0;
+        for (size_t i = 0; i <= cuts.size(); ++i) {
+            const int64_t end = i < cuts.size() ? cuts[i] : positions;
+            all.push_back({packed.data() + first * head, v.data() + first * head, end - first});
+            first = end;
+        }
+        return all;
+    }
+
+    int64_t head;
     std::vector<float> q;     // [rows][head]
     std::vector<float> keys;  // [positions][head]
     std::vector<float> v;     // [positions][head]
