@@ -7,12 +7,14 @@
 #include "binding/devices.h"
 #include "binding/model.h"
 #include "binding/quantize.h"
+#include "binding/session.h"
 
 namespace ggml_transformers {
 
 Napi::Object register_exports(Napi::Env env, Napi::Object exports) {
     auto data = std::make_unique<AddonData>(env);
     data->model_class = Napi::Persistent(NativeModel::define(env));
+    data->session_class = Napi::Persistent(NativeSession::define(env));
     env.AddCleanupHook([](AddonData* d) { d->shut_down(); }, data.get());
     env.SetInstanceData(data.release());  // Node owns it from here
 

@@ -44,6 +44,7 @@ class AddonData {
 
     std::shared_ptr<Dispatcher> dispatcher;
     Napi::FunctionReference model_class;
+    Napi::FunctionReference session_class;
     std::map<EngineId, Entry> engines;
     EngineId next_engine = 1;
 

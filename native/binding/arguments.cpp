@@ -164,6 +164,8 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     GenerateRequest request;
     request.ids = to_ids(get(object, "ids"), "ids");
     request.max_tokens = to_integer(get(object, "maxTokens"), "maxTokens", 0, largest_int32);
+    const Napi::Value limit = get(object, "contextLength");
+    if (!limit.IsUndefined()) request.most_positions = to_integer(limit, "contextLength", 1, largest_int32);
     request.stop_ids = to_ids(get(object, "stopIds"), "stopIds");
     request.logprobs = flag(object, "logprobs");
     const Napi::Object sampling = to_object(get(object, "sampling"), "sampling");

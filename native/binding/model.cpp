@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/session.h"
 
 namespace ggml_transformers {
 
@@ -74,6 +75,7 @@ Napi::Value generate_result(Napi::Env env, const GenerateResult& result) {
     object.Set("tokens", to_js(env, result.tokens));
     if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
     object.Set("finishReason", reason_name(result.finish_reason));
+    object.Set("evaluatedTokens", static_cast<double>(result.evaluated));
     object.Set("timings", timings);
     return object;
 }
@@ -120,6 +122,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
          InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
          InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::encode>("encode"),
          InstanceMethod<&NativeModel::generate>("generate"), InstanceMethod<&NativeModel::logits>("logits"),
+         InstanceMethod<&NativeModel::create_session>("createSession"),
          InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::dispose>("dispose")});
 }
 
@@ -175,7 +178,7 @@ Napi::Value NativeModel::memory(const Napi::CallbackInfo& info) {
     object.Set("mapped", static_cast<double>(memory.mapped));
     object.Set("weights", static_cast<double>(memory.weights));
     object.Set("activations", static_cast<double>(memory.activations));
-    object.Set("kvCache", static_cast<double>(memory.kv_cache));
+    object.Set("kvCache", static_cast<double>(memory.kv_cache->load()));
     return object;
 }
 
@@ -199,6 +202,8 @@ Napi::Value NativeModel::encode(const Napi::CallbackInfo& info) {
 Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
         GenerateRequest request = to_generate_request(info[0]);
+        const Napi::Value session = info[0].As<Napi::Object>().Get("session");
+        if (!session.IsUndefined()) request.session = NativeSession::of(session, "session");
         const Napi::Function on_token = optional_function(info, 1, "onToken");
         return start_task<GenerateResult>(
             info.Env(), on_token, generate_result, engine_,
@@ -226,6 +231,10 @@ Napi::Value NativeModel::logits(const Napi::CallbackInfo& info) {
                 return engine_->logits(std::move(request), std::move(completion));
             });
     });
+}
+
+Napi::Value NativeModel::create_session(const Napi::CallbackInfo& info) {
+    return guarded(info, [&] { return NativeSession::create(info.Env(), engine_->create_session()); });
 }
 
 Napi::Value NativeModel::dispose(const Napi::CallbackInfo& info) {

@@ -1,5 +1,6 @@
 // The two kinds of decoding work: generating a continuation, and the logits of every position.
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "engine/decode_scheduler.h"
@@ -21,38 +22,64 @@ class GenerateJob final : public DecodeJob {
         : DecodeJob(request.ids, std::move(cancel)),
           request_(std::move(request)),
           completion_(std::move(completion)),
-          sampler_(request_.sampling) {}
+          sampler_(request_.sampling) {
+        if (request_.session) lease_.emplace(request_.session);
+    }
+    ~GenerateJob() override { give_back(); }
 
     int64_t positions_needed(const ModelSize& size) const override {
-        return std::min(size.context, static_cast<int64_t>(request_.ids.size()) + request_.max_tokens);
+        return std::min(limit(size), static_cast<int64_t>(request_.ids.size()) + request_.max_tokens);
+    }
+    int64_t positions_wanted(const ModelSize& size) const override {
+        return lease_ ? limit(size) : positions_needed(size);
+    }
+    void open_cache(const KvLayout& layout) override {
+        if (!lease_) return DecodeJob::open_cache(layout);
+        cache = lease_->take(tokens_, past_);
     }
     bool wants_all_logits() const override { return false; }
     void started(const ModelSize& size) override {
         started_ = Clock::now();
+        result_.evaluated = pending();
         // No more of them are allocated from token to token.
         const auto positions = static_cast<size_t>(positions_needed(size));
         tokens_.reserve(positions);
         result_.tokens.reserve(positions - request_.ids.size());
         if (request_.logprobs) result_.logprobs.reserve(positions - request_.ids.size());
     }
-    void fail(const Error& error) override { completion_.finish(error); }
+    void fail(const Error& error) override {
+        give_back();
+        completion_.finish(error);
+    }
 
     bool receive(const float* logits, int64_t, const ModelSize& size) override {
         if (result_.tokens.empty()) first_ = Clock::now();
         if (request_.max_tokens == 0) return finish(FinishReason::Length);
         // Prompt and continuation together fill the context at most: beyond it there are no positions.
-        if (static_cast<int64_t>(tokens_.size()) >= size.context) return finish(FinishReason::Context);
+        if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
         const int32_t id = sampler_.sample(logits, size.vocabulary);
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
         emit(id, logits, size);
         if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
             return finish(FinishReason::Length);
-        if (static_cast<int64_t>(tokens_.size()) >= size.context) return finish(FinishReason::Context);
+        if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
         return false;
     }
 
  private:
+    int64_t limit(const ModelSize& size) const {
+        return request_.most_positions > 0 ? std::min(request_.most_positions, size.context) : size.context;
+    }
+
+    // What the session may ask for, it can have before it knows of the outcome.
+    void give_back() {
+        if (lease_ && cache) lease_->put(std::move(cache), tokens_, past_);
+        lease_.reset();
+        request_.session.reset();
+        cache.reset();  // who asks for the memory in use after the outcome finds it given back
+    }
+
     void emit(int32_t id, const float* logits, const ModelSize& size) {
         tokens_.push_back(id);
         result_.tokens.push_back(id);
@@ -69,12 +96,13 @@ class GenerateJob final : public DecodeJob {
         result_.queued_ms = milliseconds(created_, started_);
         result_.prompt_ms = milliseconds(started_, first_);
         result_.decode_ms = milliseconds(first_, Clock::now());
-        cache.reset();  // who asks for the memory in use after the outcome finds it given back
+        give_back();
         completion_.finish(std::move(result_));
         return true;
     }
 
     GenerateRequest request_;
+    std::optional<DecodeSession::Lease> lease_;
     Completion<GenerateResult> completion_;
     SamplerChain sampler_;
     GenerateResult result_;

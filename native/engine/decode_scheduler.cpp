@@ -1,6 +1,7 @@
 #include "engine/decode_scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/system.h"
 #include "graph/fused.h"
@@ -14,13 +15,16 @@ constexpr size_t most_active = 64;  // sequences that share a step; the rest wai
 }  // namespace
 
 DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                                 int64_t token_budget, std::atomic<uint64_t>& kv_bytes)
-    : model_(model),
-      device_(device),
-      runner_(device, profile),
-      fused_(fused),
-      token_budget_(token_budget),
-      kv_bytes_(kv_bytes) {}
+                                 int64_t token_budget, std::shared_ptr<std::atomic<uint64_t>> kv_bytes)
+    : model_(model), runner_(device, profile), fused_(fused), token_budget_(token_budget) {
+    const ModelSize& size = model.size();
+    layout_.buffer_type = device.buffer_type();
+    layout_.layers = size.layers;
+    layout_.hidden = size.hidden;
+    layout_.head = size.hidden / size.heads;
+    layout_.fused = fused != nullptr && FusedCpu::covers_head(layout_.head);
+    layout_.in_use = std::move(kv_bytes);
+}
 
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -61,14 +65,14 @@ void DecodeScheduler::admit() {
     while (!waiting_.empty() && active_.size() < most_active) {
         const std::shared_ptr<DecodeJob> job = waiting_.front();
         const ModelSize& size = model_.size();
-        const int64_t positions = job->positions_needed(size);
-        const uint64_t bytes = KvCache::bytes_for(size.layers, size.hidden, positions);
+        const int64_t needed = job->positions_needed(size), wanted = job->positions_wanted(size);
+        if (!job->cache) job->open_cache(layout_);
+        const uint64_t bytes = job->cache->missing_bytes(needed, wanted);
         if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {
             require_memory(bytes, "The KV cache");
-            job->cache = std::make_unique<KvCache>(device_, size.layers, size.hidden, positions,
-                                                   !fused_attention(), kv_bytes_);
+            job->cache->reserve(needed, job->past(), wanted);
             job->started(size);
             active_.push_back(job);
         } catch (...) {
@@ -109,11 +113,6 @@ void DecodeScheduler::lay_out_batch() {
     }
 }
 
-bool DecodeScheduler::fused_attention() const {
-    const ModelSize& size = model_.size();
-    return fused_ != nullptr && FusedCpu::covers_head(size.hidden / size.heads);
-}
-
 void DecodeScheduler::run(const std::function<bool()>& stopping) {
     lay_out_batch();
     const bool with_logits = !batch_.wanted.empty();
@@ -122,7 +121,7 @@ void DecodeScheduler::run(const std::function<bool()>& stopping) {
         graph->outputs = model_.build(graph->builder, batch_);
         return graph;
     };
-    if (fused_attention()) {
+    if (layout_.fused) {
         const auto build_reusable = [&](const GraphBuilder* smaller) {
             return build(GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller));
         };

@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/decode_session.h"
 #include "engine/graph_runner.h"
 #include "engine/job.h"
 #include "engine/kv_cache.h"
@@ -21,6 +22,9 @@ namespace ggml_transformers {
 struct GenerateRequest {
     std::vector<int32_t> ids;  // prompt, at least one
     int64_t max_tokens = 0;
+    int64_t most_positions =
+        0;  // prompt and continuation together, if less than the model's context; 0: that
+    std::shared_ptr<DecodeSession> session;  // null: nothing is known beforehand, and nothing kept
     std::vector<int32_t> stop_ids;
     SamplingOptions sampling;
     bool logprobs = false;
@@ -33,6 +37,7 @@ struct GenerateResult {
     std::vector<int32_t> tokens;
     std::vector<float> logprobs;
     FinishReason finish_reason = FinishReason::Length;
+    int64_t evaluated = 0;  // tokens of the prompt; the others' keys and values were there
     double queued_ms = 0.0;
     double prompt_ms = 0.0;
     double decode_ms = 0.0;
@@ -67,8 +72,11 @@ class DecodeJob {
         : tokens_(std::move(ids)), cancel_(std::move(cancel)) {}
     virtual ~DecodeJob() = default;
 
-    // Positions the KV cache must hold.
+    // Positions the KV cache must hold, and those to which it may grow in advance of later requests.
     virtual int64_t positions_needed(const ModelSize& size) const = 0;
+    virtual int64_t positions_wanted(const ModelSize& size) const { return positions_needed(size); }
+    // Gives the job its cache, which may hold some of the tokens already.
+    virtual void open_cache(const KvLayout& layout) { cache = std::make_unique<KvCache>(layout); }
     virtual bool wants_all_logits() const = 0;
     // `logits` [rows, V] of the tokens just evaluated, all or the last. True when the job is finished.
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
@@ -80,6 +88,7 @@ class DecodeJob {
     // The next at most `limit` tokens to evaluate. Valid until there are more tokens.
     DecoderSlice slice(int64_t limit) const;
     void advance(int64_t count) { past_ += count; }
+    int64_t past() const { return past_; }
 
     std::unique_ptr<KvCache> cache;
 
@@ -99,7 +108,9 @@ class DecodeScheduler {
  public:
     // The bytes of all KV caches count in `kv_bytes`.
     DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                    int64_t token_budget, std::atomic<uint64_t>& kv_bytes);
+                    int64_t token_budget, std::shared_ptr<std::atomic<uint64_t>> kv_bytes);
+
+    const KvLayout& kv_layout() const { return layout_; }
 
     void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
     bool idle() const { return waiting_.empty() && active_.empty(); }
@@ -121,18 +132,16 @@ class DecodeScheduler {
     void admit();
     void take_turns();
     void lay_out_batch();
-    bool fused_attention() const;
     void run(const std::function<bool()>& stopping);
     void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);
     void deliver(const ggml_tensor* logits);
     void remove(const std::shared_ptr<DecodeJob>& job);
 
     const DecoderModel& model_;
-    Device& device_;
     GraphRunner runner_;
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
-    std::atomic<uint64_t>& kv_bytes_;
+    KvLayout layout_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
 

@@ -75,8 +75,7 @@ void Engine::run() {
     weights_.reset();
     fused_.reset();
     device_.reset();
-    for (auto* bytes : {&memory_.mapped, &memory_.weights, &memory_.activations, &memory_.kv_cache})
-        *bytes = 0;
+    for (auto* bytes : {&memory_.mapped, &memory_.weights, &memory_.activations}) *bytes = 0;
     events_.exited();
 }
 
@@ -110,6 +109,7 @@ void Engine::load() {
         decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget,
                                                     memory_.kv_cache);
         size_ = model.size();
+        kv_layout_ = decode_->kv_layout();
     }
     device_id_ = device_->id();
     if (fused_) warm_up();
@@ -239,10 +239,20 @@ CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> compl
 
 CancelToken Engine::generate(GenerateRequest request, Completion<GenerateResult> completion) {
     require_decoder();
-    check_ids(request.ids, size_);
+    ModelSize limits = size_;
+    if (request.most_positions > 0) limits.context = std::min(limits.context, request.most_positions);
+    check_ids(request.ids, limits);
+    if (request.session && !request.session->belongs_to(kv_layout_)) {
+        throw Error(ErrorCode::InvalidArgument, "The session belongs to another model");
+    }
     CancelToken cancel;
     accept(decode_inbox_, make_generate_job(std::move(request), cancel, std::move(completion)));
     return cancel;
+}
+
+std::shared_ptr<DecodeSession> Engine::create_session() const {
+    require_decoder();
+    return std::make_shared<DecodeSession>(kv_layout_, size_.context);
 }
 
 CancelToken Engine::logits(LogitsRequest request, Completion<LogitsResult> completion) {

@@ -29,7 +29,9 @@ struct EngineEvents {
 };
 
 struct EngineMemory {
-    std::atomic<uint64_t> mapped{0}, weights{0}, activations{0}, kv_cache{0};
+    std::atomic<uint64_t> mapped{0}, weights{0}, activations{0};
+    // Sessions outlive the engine.
+    std::shared_ptr<std::atomic<uint64_t>> kv_cache = std::make_shared<std::atomic<uint64_t>>(0);
 };
 
 class Engine {
@@ -44,6 +46,8 @@ class Engine {
     CancelToken encode(EncodeRequest request, Completion<EncodeResult> completion);
     CancelToken generate(GenerateRequest request, Completion<GenerateResult> completion);
     CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
+    // For generate() of this model alone.
+    std::shared_ptr<DecodeSession> create_session() const;
     // Has the thread look at its cancel tokens.
     void wake();
 
@@ -57,6 +61,8 @@ class Engine {
     const std::string& device() const { return device_id_; }
     int threads() const { return threads_; }
     const EngineMemory& memory() const { return memory_; }
+    // Of a decoder.
+    const KvLayout& kv_layout() const { return kv_layout_; }
     // Null unless the options asked for it.
     const Profile* profile() const { return profile_.get(); }
 
@@ -103,6 +109,7 @@ class Engine {
     bool is_encoder_ = false;
     ModelSize size_;
     Heads heads_;
+    KvLayout kv_layout_;
 
     std::unique_ptr<Profile> profile_;
 
