@@ -64,6 +64,16 @@ export class TokenizerError extends GgmlTransformersError {
   }
 }
 
+/**
+ * A saved session cannot be read: missing, damaged, of another version or of another model. Code
+ * `SESSION_FILE_INVALID`; details `path` and `field` (the part of the file at fault).
+ */
+export class SessionFileError extends GgmlTransformersError {
+  constructor(message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {
+    super("SESSION_FILE_INVALID", message, details, options);
+  }
+}
+
 /** Not enough memory; details `required` and `available`, in bytes. Code `OUT_OF_MEMORY`. */
 export class OutOfMemoryError extends GgmlTransformersError {
   constructor(message: string, details: Readonly<Record<string, unknown>> = {}) {

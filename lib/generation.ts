@@ -73,6 +73,8 @@ export interface Generation {
 /** Where the time of a generation went. */
 export interface GenerationTimings {
   readonly promptTokens: number;
+  /** How many of these a session had evaluated before; 0 without one. */
+  readonly cachedTokens: number;
   readonly generatedTokens: number;
   /** Milliseconds waiting for other work on the model; part of `promptMs` when a stop string ended it. */
   readonly queuedMs: number;
@@ -80,7 +82,7 @@ export interface GenerationTimings {
   readonly promptMs: number;
   /** Milliseconds for the new tokens after the first. */
   readonly decodeMs: number;
-  /** Prompt tokens evaluated per second. */
+  /** Prompt tokens per second, of those that had to be evaluated. */
   readonly promptTokensPerSecond: number;
   /** New tokens after the first per second; 0 when there is only one. */
   readonly generatedTokensPerSecond: number;
@@ -153,9 +155,14 @@ export function generatorInput({ info }: GeneratorCore): Check<CheckedPrompt> {
   };
 }
 
+/** What a generation needs of a generator. */
+export type GenerationCore = Pick<GeneratorCore, "info" | "tokenizer"> & {
+  readonly model: Pick<GeneratorCore["model"], "generate">;
+};
+
 /** Token ids of a prompt: at least one, and no more than the context holds. */
 export async function promptIds(
-  { info, tokenizer }: GeneratorCore,
+  { info, tokenizer }: Pick<GeneratorCore, "info" | "tokenizer">,
   prompt: CheckedPrompt,
   signal: AbortSignal | undefined,
 ): Promise<Int32Array> {
@@ -184,7 +191,7 @@ function beginningOfText({ info, tokenizer }: Pick<GeneratorCore, "info" | "toke
  * @param leave - When it fires, the generation ends with what there is, as `"cancelled"`.
  */
 export async function runGeneration(
-  core: GeneratorCore,
+  core: GenerationCore,
   prompt: CheckedPrompt,
   plan: GenerationPlan,
   onChunk: (chunk: GenerationChunk) => void,
@@ -207,7 +214,7 @@ export async function runGeneration(
 
 /** The state of a generation while the engine works on it. */
 class GenerationRun {
-  readonly #core: GeneratorCore;
+  readonly #core: GenerationCore;
   readonly #plan: GenerationPlan;
   readonly #onChunk: (chunk: GenerationChunk) => void;
   readonly #text: TextStream;
@@ -219,7 +226,7 @@ class GenerationRun {
   #firstTokenAt = 0;
   #lastTokenAt = 0;
 
-  constructor(core: GeneratorCore, plan: GenerationPlan, onChunk: (chunk: GenerationChunk) => void) {
+  constructor(core: GenerationCore, plan: GenerationPlan, onChunk: (chunk: GenerationChunk) => void) {
     this.#core = core;
     this.#plan = plan;
     this.#onChunk = onChunk;
@@ -263,6 +270,7 @@ class GenerationRun {
       decodeMs: this.#lastTokenAt - this.#firstTokenAt,
     };
     const generatedTokens = this.#tokens.length;
+    const evaluated = result?.evaluatedTokens ?? promptTokens;
     return {
       text: this.#text.text,
       tokens: Int32Array.from(this.#tokens),
@@ -272,11 +280,12 @@ class GenerationRun {
       seed: this.#plan.seed,
       timings: {
         promptTokens,
+        cachedTokens: promptTokens - evaluated,
         generatedTokens,
         queuedMs: measured.queuedMs,
         promptMs: measured.promptMs,
         decodeMs: measured.decodeMs,
-        promptTokensPerSecond: perSecond(promptTokens, measured.promptMs),
+        promptTokensPerSecond: perSecond(evaluated, measured.promptMs),
         generatedTokensPerSecond: perSecond(generatedTokens - 1, measured.decodeMs),
       },
     };

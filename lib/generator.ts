@@ -12,9 +12,10 @@ import {
 import { GenerationStream } from "./generation-stream.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { DecoderFile } from "./model-file.js";
-import { runTask, type NativeMemory, type NativeModel } from "./native.js";
+import { runTask, type ModelSpec, type NativeMemory, type NativeModel } from "./native.js";
 import { checkOptions, signal as abortSignal } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
+import { createSession, type Session, type SessionOptions } from "./session.js";
 import type { Tensor } from "./tensor.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
@@ -29,8 +30,9 @@ export interface GeneratorInfo extends ModelInfo {
   readonly eosToken?: number;
 }
 
-/** What a generation needs of a generator. */
+/** The parts of a generator. */
 export interface GeneratorCore {
+  readonly spec: ModelSpec;
   readonly model: NativeModel;
   readonly tokenizer: Tokenizer;
   readonly info: GeneratorInfo;
@@ -66,6 +68,8 @@ export interface Logits extends Tensor {
  */
 export class Generator implements AsyncDisposable, Disposable {
   readonly #core: GeneratorCore;
+  /** Those that somebody still holds end with the generator. */
+  readonly #sessions = new Set<WeakRef<Session>>();
   #disposed = false;
 
   private constructor(core: GeneratorCore) {
@@ -82,7 +86,8 @@ export class Generator implements AsyncDisposable, Disposable {
    */
   static async load(pathOrName: string, options?: LoadOptions): Promise<Generator> {
     const loaded = await loadModel("decoder", pathOrName, options);
-    return new Generator({ model: loaded.model, tokenizer: loaded.tokenizer, info: generatorInfo(loaded) });
+    const { file, model, tokenizer } = loaded;
+    return new Generator({ spec: file.spec, model, tokenizer, info: generatorInfo(loaded) });
   }
 
   /** What is known of the model. */
@@ -117,6 +122,15 @@ export class Generator implements AsyncDisposable, Disposable {
     );
   }
 
+  /**
+   * A sequence to hold on to: appended to, continued, forked and saved without computing anything twice.
+   *
+   * @throws InvalidArgumentError, UnsupportedError for a `kvType` that is not computed.
+   */
+  createSession(options?: SessionOptions): Session {
+    return createSession({ core: this.#usable(), opened: (session) => this.#remember(session) }, options);
+  }
+
   /** The model's logits at every position of one sequence, for scoring. */
   async logits(input: GeneratorInput, options?: LogitsOptions): Promise<Logits> {
     const core = this.#usable();
@@ -140,6 +154,8 @@ export class Generator implements AsyncDisposable, Disposable {
   /** Frees the model; calls in flight and later ones reject with {@link DisposedError}. Idempotent. */
   dispose(): Promise<void> {
     this.#disposed = true;
+    for (const session of this.#sessions) session.deref()?.dispose();
+    this.#sessions.clear();
     return this.#core.model.dispose();
   }
 
@@ -149,6 +165,11 @@ export class Generator implements AsyncDisposable, Disposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  #remember(session: Session): void {
+    for (const each of this.#sessions) if (each.deref() === undefined) this.#sessions.delete(each);
+    this.#sessions.add(new WeakRef(session));
   }
 
   #usable(): GeneratorCore {

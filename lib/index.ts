@@ -41,6 +41,7 @@ export type {
   PseudoLogLikelihoodOptions,
   TokenLikelihood,
 } from "./tasks/pseudo-log-likelihood.js";
+export type { AppendOptions, Session, SessionOptions } from "./session.js";
 export { similarity } from "./similarity.js";
 export type { SimilarityMeasure } from "./similarity.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";

@@ -200,6 +200,25 @@ export interface GenerateRequest {
   sampling: SamplingOptions;
   /** Also report the log-probability of each token under the unmodified distribution. */
   logprobs: boolean;
+  /** Most tokens of prompt and continuation; undefined: the model's context length. */
+  contextLength?: number;
+  /** Where keys and values are kept between requests; one request at a time. */
+  session?: NativeSession;
+}
+
+/** What a model keeps of a sequence between requests. Throws while a request has it. */
+export interface NativeSession {
+  /** Tokens whose keys and values are kept. */
+  tokens(): Int32Array;
+  /** Another one that has the same, but for up to 15 tokens at the end. */
+  fork(): NativeSession;
+  /** Keys and values of tokens [first, first + count), [L][2][count, H]; multiples of 16. */
+  read(first: number, count: number): Float32Array;
+  /** The inverse, in order from 0; then `commit` tells the tokens. */
+  write(first: number, count: number, rows: Float32Array): void;
+  commit(tokens: Int32Array): void;
+  /** Frees everything, once no request has it. */
+  dispose(): void;
 }
 
 export interface GenerateTimings {
@@ -216,6 +235,8 @@ export interface GenerateResult {
   logprobs?: Float32Array;
   /** `stop`: a stop id; `length`: `maxTokens` reached; `context`: the context is full. */
   finishReason: "stop" | "length" | "context";
+  /** Tokens of the prompt that were evaluated; the others were kept by the session. */
+  evaluatedTokens: number;
   timings: GenerateTimings;
 }
 
@@ -277,6 +298,8 @@ export interface NativeModel {
     request: GenerateRequest,
     onToken?: (id: number, logprob: number) => void,
   ): NativeTask<GenerateResult>;
+  /** For `generate` of this model alone. */
+  createSession(): NativeSession;
   /** Logits of every position of one sequence, [S, V]. */
   logits(ids: Int32Array): NativeTask<Float32Array>;
   /** Rejects what is queued, ends the engine thread, frees everything. Resolves when done; idempotent. */
@@ -357,15 +380,19 @@ export function fromNativeError(error: unknown): GgmlTransformersError {
   }
 }
 
-/** Awaits native work, cancelling it when `signal` fires; errors come out typed. */
-export async function runTask<T>(start: () => NativeTask<T>, signal?: AbortSignal): Promise<T> {
-  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
-  let task: NativeTask<T>;
+/** Calls the addon; errors come out typed. */
+export function callNative<T>(call: () => T): T {
   try {
-    task = start();
+    return call();
   } catch (error) {
     throw fromNativeError(error);
   }
+}
+
+/** Awaits native work, cancelling it when `signal` fires; errors come out typed. */
+export async function runTask<T>(start: () => NativeTask<T>, signal?: AbortSignal): Promise<T> {
+  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+  const task = callNative(start);
   const forget = onAbort(signal, () => task.cancel());
   try {
     return await task.promise;

@@ -115,9 +115,11 @@ KvSegment::~KvSegment() {
     if (buffer_) *in_use_ -= bytes_;
 }
 
-// What a cache grows to that has to hold `positions`.
+// What a cache grows to that has to hold `positions`: what is its own doubles.
 int64_t KvCache::growth(int64_t positions, int64_t most) const {
-    const int64_t doubled = std::min(2 * capacity(), most);
+    int64_t frozen = 0;
+    for (const KvPart& part : parts_) frozen = std::max(frozen, part.frozen);
+    const int64_t doubled = std::min(2 * capacity() - frozen, most);
     return KvLayout::padded(std::max(positions, doubled));
 }
 

@@ -84,8 +84,9 @@ class KvCache {
 
     // Bytes that reserve() would allocate.
     uint64_t missing_bytes(int64_t positions, int64_t most) const;
-    // Makes room for that many positions, of which the first `kept` hold something. A cache that grows
-    // doubles as long as it holds no more than `most`. Throws Error(OutOfMemory).
+    // Makes room for that many positions, of which the first `kept` hold something. What is the
+    // cache's own doubles when it grows, as long as all together is no more than `most`. Throws
+    // Error(OutOfMemory).
     void reserve(int64_t positions, int64_t kept, int64_t most);
     // Prepares for other content behind the first `positions`. Returns how many of these are left: up to 15
     // of the last may lie in memory that others read, and have to be evaluated again.

@@ -18,7 +18,7 @@ describe("the entry points", () => {
     expect(Object.keys(commonJs).sort()).toEqual(
       `Encoder Generator Tokenizer Encoding TokenStream attentionHtml convert devices embeddingRanges inspect
       maxSim quantize quantizeEmbedding similarity AbortError DeviceError
-      DisposedError GgmlTransformersError InputTooLongError InternalError InvalidArgumentError ModelFileError
+      DisposedError GgmlTransformersError InputTooLongError InternalError InvalidArgumentError ModelFileError SessionFileError
       NativeUnavailableError OutOfMemoryError TokenizerError UnsupportedError`
         .split(/\s+/)
         .sort(),
