@@ -20,7 +20,7 @@ async function main() {
   const text = await textMaker();
   const texts = Array.from({ length: Number(flags.texts) }, (_, i) => text(4 + ((7 * i) % 29)));
   const large = [await randomModel("bert-base", "Q8_0"), await randomModel("gpt2", "Q8_0")];
-  const encoder = await Encoder.load("mini-embed", { threads });
+  const encoder = await Encoder.load("mini-embed", { threads, promptCache: 0 });
 
   // The resolution is the period of the timer that is watched: what is recorded is about 1 ms at best.
   const delay = monitorEventLoopDelay({ resolution: 1 });

@@ -73,7 +73,7 @@ export interface Generation {
 /** Where the time of a generation went. */
 export interface GenerationTimings {
   readonly promptTokens: number;
-  /** How many of these a session had evaluated before; 0 without one. */
+  /** How many of these a session or the prompt cache had evaluated before. */
   readonly cachedTokens: number;
   readonly generatedTokens: number;
   /** Milliseconds waiting for other work on the model; part of `promptMs` when a stop string ended it. */

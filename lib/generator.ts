@@ -10,7 +10,13 @@ import {
   type GeneratorInput,
 } from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
-import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
+import {
+  loadModel,
+  modelInfo,
+  type GeneratorLoadOptions,
+  type LoadedModel,
+  type ModelInfo,
+} from "./loading.js";
 import type { DecoderFile } from "./model-file.js";
 import { runTask, type ModelSpec, type NativeMemory, type NativeModel } from "./native.js";
 import { checkOptions, signal as abortSignal } from "./options.js";
@@ -84,7 +90,7 @@ export class Generator implements AsyncDisposable, Disposable {
    * @throws OutOfMemoryError before anything is allocated, with the bytes required and available.
    * @throws DeviceError when `device` is not one of {@link devices}.
    */
-  static async load(pathOrName: string, options?: LoadOptions): Promise<Generator> {
+  static async load(pathOrName: string, options?: GeneratorLoadOptions): Promise<Generator> {
     const loaded = await loadModel("decoder", pathOrName, options);
     const { file, model, tokenizer } = loaded;
     return new Generator({ spec: file.spec, model, tokenizer, info: generatorInfo(loaded) });

@@ -28,7 +28,7 @@ export type {
   TypeException,
   TypeSummary,
 } from "./inspect.js";
-export type { LoadOptions, ModelInfo } from "./loading.js";
+export type { GeneratorLoadOptions, LoadOptions, ModelInfo } from "./loading.js";
 export type { ProblemType } from "./gguf/classifier.js";
 export type { DeviceInfo, NativeHeads, NativeMemory, PoolingMode, TensorType } from "./native.js";
 export type { Profile, ProfiledOperation } from "./profile.js";

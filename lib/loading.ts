@@ -30,6 +30,15 @@ export interface LoadOptions {
   onProgress?: (fraction: number) => void;
 }
 
+/** Options of {@link Generator.load}. */
+export interface GeneratorLoadOptions extends LoadOptions {
+  /**
+   * Bytes of keys and values kept of past generations, so that prompts with the same beginning are not evaluated
+   * again; the ones used longest ago make room. 0 keeps none. Default: 32 MiB.
+   */
+  promptCache?: number;
+}
+
 /** What is known of any loaded model. */
 export interface ModelInfo {
   /** `general.name` of the file, else the file's name without extension. */
@@ -70,6 +79,13 @@ const LOAD_OPTIONS = {
   onProgress: callback<(fraction: number) => void>(),
 };
 
+const OPTIONS = {
+  encoder: LOAD_OPTIONS,
+  decoder: { ...LOAD_OPTIONS, promptCache: integer(0, Number.MAX_SAFE_INTEGER) },
+};
+
+const DEFAULT_PROMPT_CACHE = 32 * 2 ** 20;
+
 const LOADERS = { encoder: "Encoder.load", decoder: "Generator.load" } as const;
 
 export function loadModel(
@@ -89,7 +105,11 @@ export async function loadModel(
 ): Promise<LoadedModel<ModelFile>> {
   // Arguments
   const pathOrName = nonEmptyString(name, "pathOrName");
-  const checked = checkOptions(options, LOADERS[kind], LOAD_OPTIONS);
+  const checked = checkOptions<typeof OPTIONS.decoder>(
+    options,
+    LOADERS[kind],
+    OPTIONS[kind] as typeof OPTIONS.decoder,
+  );
   throwIfAborted(checked.signal);
 
   // The file
@@ -107,7 +127,7 @@ export async function loadModel(
 
 async function loadParts(
   file: ModelFile,
-  options: LoadOptions,
+  options: GeneratorLoadOptions,
 ): Promise<{ model: NativeModel; tokenizer: Tokenizer }> {
   const stop = new AbortController();
   const forget = onAbort(options.signal, () => stop.abort(options.signal!.reason));
@@ -128,7 +148,7 @@ async function loadParts(
 
 async function loadWeights(
   file: ModelFile,
-  { device, threads, maxMemory, profile, onProgress }: LoadOptions,
+  { device, threads, maxMemory, profile, promptCache, onProgress }: GeneratorLoadOptions,
   stop: AbortSignal,
   fail: (error: unknown) => void,
 ): Promise<NativeModel> {
@@ -137,6 +157,7 @@ async function loadWeights(
     threads: threads ?? 0,
     maxMemory: maxMemory ?? 0,
     profile: profile ?? false,
+    promptCache: promptCache ?? DEFAULT_PROMPT_CACHE,
   };
   const report = (fraction: number) => {
     try {

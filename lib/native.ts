@@ -123,6 +123,8 @@ export interface NativeLoadOptions {
   generic?: boolean;
   /** Tokens computed in one batch, unless one sequence is longer; 0 or absent chooses by the weights' size. */
   tokenBudget?: number;
+  /** Bytes of keys and values kept for later prompts that begin alike; absent: 0. */
+  promptCache?: number;
   /** Measure every operation; see {@link NativeModel.profile}. */
   profile?: boolean;
 }
@@ -247,7 +249,7 @@ export interface NativeMemory {
   weights: number;
   /** Bytes of activations the graph allocator holds at present. */
   activations: number;
-  /** Bytes of all KV caches at present. */
+  /** Bytes of all KV caches at present: of generations under way, sessions, and the prompt cache. */
   kvCache: number;
 }
 

@@ -15,7 +15,7 @@ function chooseGenericLowering() {
 }
 
 async function encoder(file, threads) {
-  const model = await Encoder.load(file, { threads, device: "cpu" });
+  const model = await Encoder.load(file, { threads, device: "cpu", promptCache: 0 });
   return {
     prepare: async (texts) => texts,
     embed: (texts) => model.embed(texts, { maxLength: 512 }),

@@ -132,6 +132,9 @@ LoadOptions to_load_options(const Napi::Value& value) {
         static_cast<uint64_t>(to_integer(get(object, "maxMemory"), "maxMemory", 0, largest_exact));
     options.generic = flag(object, "generic");
     options.profile = flag(object, "profile");
+    const Napi::Value prompts = get(object, "promptCache");
+    if (!prompts.IsUndefined())
+        options.prompt_cache = static_cast<uint64_t>(to_integer(prompts, "promptCache", 0, largest_exact));
     const Napi::Value budget = get(object, "tokenBudget");
     if (!budget.IsUndefined()) options.token_budget = to_integer(budget, "tokenBudget", 0, 1 << 20);
     return options;

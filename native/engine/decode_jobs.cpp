@@ -33,9 +33,9 @@ class GenerateJob final : public DecodeJob {
     int64_t positions_wanted(const ModelSize& size) const override {
         return lease_ ? limit(size) : positions_needed(size);
     }
-    void open_cache(const KvLayout& layout) override {
-        if (!lease_) return DecodeJob::open_cache(layout);
-        cache = lease_->take(tokens_, past_);
+    void open_cache(const KvLayout&, PromptCache& prompts) override {
+        prompts_ = &prompts;
+        cache = lease_ ? lease_->take(tokens_, past_) : prompts.open(tokens_, past_);
     }
     bool wants_all_logits() const override { return false; }
     void started(const ModelSize& size) override {
@@ -96,6 +96,7 @@ class GenerateJob final : public DecodeJob {
         result_.queued_ms = milliseconds(created_, started_);
         result_.prompt_ms = milliseconds(started_, first_);
         result_.decode_ms = milliseconds(first_, Clock::now());
+        if (!lease_) prompts_->add(std::move(cache), tokens_, past_);
         give_back();
         completion_.finish(std::move(result_));
         return true;
@@ -103,6 +104,7 @@ class GenerateJob final : public DecodeJob {
 
     GenerateRequest request_;
     std::optional<DecodeSession::Lease> lease_;
+    PromptCache* prompts_ = nullptr;  // the scheduler's
     Completion<GenerateResult> completion_;
     SamplerChain sampler_;
     GenerateResult result_;

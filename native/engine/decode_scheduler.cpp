@@ -12,19 +12,29 @@ namespace {
 
 constexpr size_t most_active = 64;  // sequences that share a step; the rest wait
 
+KvLayout layout_of(const ModelSize& size, const Device& device, bool fused,
+                   std::shared_ptr<std::atomic<uint64_t>> kv_bytes) {
+    KvLayout layout;
+    layout.buffer_type = device.buffer_type();
+    layout.layers = size.layers;
+    layout.hidden = size.hidden;
+    layout.head = size.hidden / size.heads;
+    layout.fused = fused && FusedCpu::covers_head(layout.head);
+    layout.in_use = std::move(kv_bytes);
+    return layout;
+}
+
 }  // namespace
 
 DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                                 int64_t token_budget, std::shared_ptr<std::atomic<uint64_t>> kv_bytes)
-    : model_(model), runner_(device, profile), fused_(fused), token_budget_(token_budget) {
-    const ModelSize& size = model.size();
-    layout_.buffer_type = device.buffer_type();
-    layout_.layers = size.layers;
-    layout_.hidden = size.hidden;
-    layout_.head = size.hidden / size.heads;
-    layout_.fused = fused != nullptr && FusedCpu::covers_head(layout_.head);
-    layout_.in_use = std::move(kv_bytes);
-}
+                                 int64_t token_budget, uint64_t prompt_cache,
+                                 std::shared_ptr<std::atomic<uint64_t>> kv_bytes)
+    : model_(model),
+      runner_(device, profile),
+      fused_(fused),
+      token_budget_(token_budget),
+      layout_(layout_of(model.size(), device, fused != nullptr, std::move(kv_bytes))),
+      prompts_(layout_, prompt_cache) {}
 
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -66,8 +76,10 @@ void DecodeScheduler::admit() {
         const std::shared_ptr<DecodeJob> job = waiting_.front();
         const ModelSize& size = model_.size();
         const int64_t needed = job->positions_needed(size), wanted = job->positions_wanted(size);
-        if (!job->cache) job->open_cache(layout_);
+        if (!job->cache) job->open_cache(layout_, prompts_);
         const uint64_t bytes = job->cache->missing_bytes(needed, wanted);
+        while (!has_memory(bytes) && prompts_.drop_oldest()) {
+        }
         if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {

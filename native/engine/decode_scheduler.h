@@ -14,6 +14,7 @@
 #include "engine/graph_runner.h"
 #include "engine/job.h"
 #include "engine/kv_cache.h"
+#include "engine/prompt_cache.h"
 #include "models/model.h"
 #include "sampling/sampler.h"
 
@@ -76,7 +77,9 @@ class DecodeJob {
     virtual int64_t positions_needed(const ModelSize& size) const = 0;
     virtual int64_t positions_wanted(const ModelSize& size) const { return positions_needed(size); }
     // Gives the job its cache, which may hold some of the tokens already.
-    virtual void open_cache(const KvLayout& layout) { cache = std::make_unique<KvCache>(layout); }
+    virtual void open_cache(const KvLayout& layout, PromptCache&) {
+        cache = std::make_unique<KvCache>(layout);
+    }
     virtual bool wants_all_logits() const = 0;
     // `logits` [rows, V] of the tokens just evaluated, all or the last. True when the job is finished.
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
@@ -106,9 +109,11 @@ std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSiz
 
 class DecodeScheduler {
  public:
-    // The bytes of all KV caches count in `kv_bytes`.
+    // The bytes of all KV caches count in `kv_bytes`; those kept for later prompts are at most
+    // `prompt_cache`.
     DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                    int64_t token_budget, std::shared_ptr<std::atomic<uint64_t>> kv_bytes);
+                    int64_t token_budget, uint64_t prompt_cache,
+                    std::shared_ptr<std::atomic<uint64_t>> kv_bytes);
 
     const KvLayout& kv_layout() const { return layout_; }
 
@@ -142,6 +147,7 @@ class DecodeScheduler {
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
     KvLayout layout_;
+    PromptCache prompts_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
 

@@ -107,7 +107,7 @@ void Engine::load() {
     } else {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
         decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget,
-                                                    memory_.kv_cache);
+                                                    options_.prompt_cache, memory_.kv_cache);
         size_ = model.size();
         kv_layout_ = decode_->kv_layout();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "engine/error.h"
 
@@ -140,14 +141,19 @@ void KvCache::reserve(int64_t positions, int64_t kept, int64_t most) {
 
 // Moves all positions into one segment.
 void KvCache::flatten(int64_t positions, int64_t kept) {
-    const KvPart whole = {std::make_shared<KvSegment>(layout_, positions), 0, positions, 0};
-    const std::vector<KvPart> to = {whole};
+    KvPart whole = {std::make_shared<KvSegment>(layout_, positions), 0, positions, 0};
+    move_into(std::move(whole), std::exchange(parts_, std::vector<KvPart>()), kept);
+}
+
+// Adds a part, with the positions before `end` of those that `from` has.
+void KvCache::move_into(KvPart part, const std::vector<KvPart>& from, int64_t end) {
+    const std::vector<KvPart> to = {part};
     std::vector<float> rows(static_cast<size_t>(2 * layout_.layers * kv_group * layout_.hidden));
-    for (int64_t first = 0; first < kept; first += kv_group) {
-        transfer(layout_, parts_, first, kv_group, rows.data(), true);
+    for (int64_t first = part.first; first < end; first += kv_group) {
+        transfer(layout_, from, first, kv_group, rows.data(), true);
         transfer(layout_, to, first, kv_group, rows.data(), false);
     }
-    parts_ = to;
+    parts_.push_back(std::move(part));
 }
 
 int64_t KvCache::keep(int64_t positions) {
@@ -160,6 +166,17 @@ int64_t KvCache::keep(int64_t positions) {
     const int64_t kept = part.end;
     if (part.end == part.first) parts_.pop_back();
     return kept;
+}
+
+void KvCache::shrink(int64_t positions) {
+    while (!parts_.empty() && parts_.back().first >= positions) parts_.pop_back();
+    if (parts_.empty() || shared(parts_.back())) return;
+    const KvPart old = parts_.back();
+    const int64_t left = KvLayout::padded(positions - old.first);
+    if (left >= old.segment->capacity()) return;
+    KvPart smaller = {std::make_shared<KvSegment>(layout_, left), old.first, old.first + left, 0};
+    parts_.pop_back();
+    move_into(std::move(smaller), {old}, positions);
 }
 
 std::unique_ptr<KvCache> KvCache::fork(int64_t positions, int64_t& kept) {

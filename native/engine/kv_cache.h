@@ -91,6 +91,8 @@ class KvCache {
     // Prepares for other content behind the first `positions`. Returns how many of these are left: up to 15
     // of the last may lie in memory that others read, and have to be evaluated again.
     int64_t keep(int64_t positions);
+    // Gives back the memory behind the first `positions`, where nobody else uses it.
+    void shrink(int64_t positions);
     // A cache that begins with the same positions, without copying them where the layout allows it. `kept`
     // tells how many it has.
     std::unique_ptr<KvCache> fork(int64_t positions, int64_t& kept);
@@ -102,6 +104,7 @@ class KvCache {
 
  private:
     void flatten(int64_t positions, int64_t kept);
+    void move_into(KvPart part, const std::vector<KvPart>& from, int64_t end);
     int64_t growth(int64_t positions, int64_t most) const;
 
     KvLayout layout_;

@@ -35,11 +35,12 @@ struct ModelSpec {
 
 struct LoadOptions {
     std::string device = "cpu";
-    int threads = 0;           // 0: default_threads()
-    uint64_t max_memory = 0;   // bytes; 0: what the machine has available
-    bool generic = false;      // on the CPU: GGML's plain operations instead of the fused ones
-    bool profile = false;      // measure every operation
-    int64_t token_budget = 0;  // tokens in one batch; 0: by the size of the weights
+    int threads = 0;            // 0: default_threads()
+    uint64_t max_memory = 0;    // bytes; 0: what the machine has available
+    bool generic = false;       // on the CPU: GGML's plain operations instead of the fused ones
+    bool profile = false;       // measure every operation
+    uint64_t prompt_cache = 0;  // bytes of keys and values kept for later prompts
+    int64_t token_budget = 0;   // tokens in one batch; 0: by the size of the weights
 };
 
 }  // namespace ggml_transformers

@@ -12,7 +12,7 @@ import { integer, random } from "../support/random.js";
 
 let generator: Generator;
 beforeAll(async () => {
-  generator = await Generator.load("mini-gpt2", { threads: 2 });
+  generator = await Generator.load("mini-gpt2", { threads: 2, promptCache: 0 });
 });
 afterAll(() => generator.dispose());
 
