@@ -15,8 +15,8 @@ int64_t whole_groups(int64_t positions) { return positions / kv_group * kv_group
 // Whether other caches read from the part's segment.
 bool shared(const KvPart& part) {
     if (part.segment.use_count() > 1) return true;
-    // Who read here last has let go of it before.
-    std::atomic_thread_fence(std::memory_order_acquire);
+    // use_count() alone does not wait for what the last of the others did; letting go of a copy does.
+    std::shared_ptr<KvSegment>(part.segment).reset();
     return false;
 }
 
