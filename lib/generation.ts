@@ -2,7 +2,7 @@
 import type { GeneratorCore } from "./generator.js";
 import { onAbort } from "./abort.js";
 import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
-import { runTask, type GenerateResult } from "./native.js";
+import { runTask, type GenerateResult, type SamplingOptions } from "./native.js";
 import {
   arrayOf,
   boolean,
@@ -12,31 +12,20 @@ import {
   integer,
   isObject,
   nonEmptyString,
-  number,
   signal as abortSignal,
   tokenIds,
   type Check,
 } from "./options.js";
+import { planSampling, samplingChecks, type SamplingSettings } from "./sampling.js";
 import { TextStream, type GenerationChunk } from "./text-stream.js";
 
 /** A prompt: a text, or token ids used exactly as they are. */
 export type GeneratorInput = string | { readonly ids: ArrayLike<number> };
 
 /** Options of {@link Generator.generate} and {@link Generator.stream}. */
-export interface GenerateOptions {
+export interface GenerateOptions extends SamplingSettings {
   /** At most this many new tokens; at least 1. Default: 128. */
   maxTokens?: number;
-  /**
-   * Divides the logits before sampling; 0 always takes the most likely token (greedy). Default: 0, or 1 when
-   * `topK`, `topP` or `seed` is given, which mean nothing without sampling.
-   */
-  temperature?: number;
-  /** Sample among the k most likely tokens; 0 for all. Default: 0. */
-  topK?: number;
-  /** Sample among the fewest most likely tokens whose probability reaches p, in (0, 1]. Default: 1 (all). */
-  topP?: number;
-  /** Unsigned 32-bit seed: the same seed gives the same text. Default: random, and reported in the result. */
-  seed?: number;
   /** Generation ends when the text contains one of these; neither it nor what follows is part of `text`. */
   stop?: string | readonly string[];
   /** Generate past the model's end-of-text token. Default: false. */
@@ -91,10 +80,7 @@ export interface GenerationTimings {
 /** {@link GenerateOptions} checked and completed. */
 export interface GenerationPlan {
   readonly maxTokens: number;
-  readonly temperature: number;
-  readonly topK: number;
-  readonly topP: number;
-  readonly seed: number;
+  readonly sampling: SamplingOptions;
   readonly stop: readonly string[];
   readonly ignoreEos: boolean;
   readonly logprobs: boolean;
@@ -109,12 +95,8 @@ const stopStrings: Check<readonly string[]> = (value, name) =>
     ? [nonEmptyString(value, name)]
     : arrayOf(nonEmptyString, "a string or an array of strings")(value, name);
 
-const OPTIONS = {
+const CHECKS = {
   maxTokens: integer(1, 2 ** 31 - 1),
-  temperature: number("a number of at least 0", (value) => value >= 0 && Number.isFinite(value)),
-  topK: integer(0, 2 ** 31 - 1),
-  topP: number("a number above 0 and at most 1", (value) => value > 0 && value <= 1),
-  seed: integer(0, 2 ** 32 - 1),
   stop: stopStrings,
   ignoreEos: boolean,
   logprobs: boolean,
@@ -123,22 +105,25 @@ const OPTIONS = {
 };
 
 /** Checks the options of `method` and fills in the defaults. */
-export function planGeneration(options: unknown, method: string): GenerationPlan {
-  const checked = checkOptions(options, method, OPTIONS);
-  const samples = checked.topK !== undefined || checked.topP !== undefined || checked.seed !== undefined;
-  const temperature = checked.temperature ?? (samples ? 1 : 0);
+export function planGeneration(core: GeneratorCore, options: unknown, method: string): GenerationPlan {
+  const checked = checkOptions(options, method, { ...CHECKS, ...samplingChecks(core) });
+  const maxTokens = checked.maxTokens ?? DEFAULT_MAX_TOKENS;
+  checkMinNewTokens(checked.minNewTokens, maxTokens, checked.ignoreEos === true);
   return {
-    maxTokens: checked.maxTokens ?? DEFAULT_MAX_TOKENS,
-    temperature,
-    topK: checked.topK ?? 0,
-    topP: checked.topP ?? 1,
-    seed: temperature === 0 ? 0 : (checked.seed ?? Math.floor(Math.random() * 2 ** 32)),
+    maxTokens,
+    sampling: planSampling(core, checked),
     stop: checked.stop ?? [],
     ignoreEos: checked.ignoreEos ?? false,
     logprobs: checked.logprobs ?? false,
     signal: checked.signal,
     onToken: checked.onToken,
   };
+}
+
+function checkMinNewTokens(value: number | undefined, maxTokens: number, ignoreEos: boolean): void {
+  if (value === undefined || (value <= maxTokens && !ignoreEos)) return;
+  const what = ignoreEos ? "no minNewTokens with ignoreEos" : "minNewTokens of at most maxTokens";
+  throw new InvalidArgumentError(`Expected ${what} but received ${value}`, { name: "minNewTokens", value });
 }
 
 /** A prompt whose types are right, with ids in range. */
@@ -239,13 +224,13 @@ class GenerationRun {
 
   /** The engine's result, or undefined when the generation was ended from here. */
   async start(ids: Int32Array): Promise<GenerateResult | undefined> {
-    const { maxTokens, temperature, topK, topP, seed, logprobs, ignoreEos } = this.#plan;
+    const { maxTokens, sampling, logprobs, ignoreEos } = this.#plan;
     const { eosToken } = this.#core.info;
     const request = {
       ids,
       maxTokens,
       stopIds: ignoreEos || eosToken === undefined ? new Int32Array(0) : Int32Array.of(eosToken),
-      sampling: { temperature, topK, topP, seed },
+      sampling,
       logprobs,
     };
     this.#startedAt = performance.now();
@@ -277,7 +262,7 @@ class GenerationRun {
       ...(this.#plan.logprobs && { logprobs: Float32Array.from(this.#logprobs) }),
       finishReason: isStopped ? "stop" : (result?.finishReason ?? "cancelled"),
       ...(isStopped && { stopString }),
-      seed: this.#plan.seed,
+      seed: this.#plan.sampling.seed,
       timings: {
         promptTokens,
         cachedTokens: promptTokens - evaluated,

@@ -28,6 +28,7 @@ import type { Tokenizer } from "./tokenizer/index.js";
 defineDisposeSymbols();
 
 export type { GenerateOptions, Generation, GenerationTimings, GeneratorInput } from "./generation.js";
+export type { SamplerName, SamplingSettings } from "./sampling.js";
 
 /** What is known of a loaded decoder. */
 export interface GeneratorInfo extends ModelInfo {
@@ -106,11 +107,11 @@ export class Generator implements AsyncDisposable, Disposable {
     return this.#core.tokenizer;
   }
 
-  /** Continues a prompt. Greedy unless `temperature` (or `topK`, `topP` or `seed`) asks for sampling. */
+  /** Continues a prompt. Greedy unless `temperature`, or another option of the draw, asks for sampling. */
   async generate(prompt: GeneratorInput, options?: GenerateOptions): Promise<Generation> {
     const core = this.#usable();
     const checked = generatorInput(core)(prompt, "prompt");
-    const plan = planGeneration(options, "generate");
+    const plan = planGeneration(core, options, "generate");
     return runGeneration(core, checked, plan, (chunk) => plan.onToken?.(chunk));
   }
 
@@ -121,7 +122,7 @@ export class Generator implements AsyncDisposable, Disposable {
   stream(prompt: GeneratorInput, options?: GenerateOptions): GenerationStream {
     const core = this.#usable();
     const checked = generatorInput(core)(prompt, "prompt");
-    const plan = planGeneration(options, "stream");
+    const plan = planGeneration(core, options, "stream");
     return new GenerationStream(
       (onChunk, leave) => runGeneration(core, checked, plan, onChunk, leave),
       plan.onToken,

@@ -16,6 +16,8 @@ export type {
   GeneratorInput,
   Logits,
   LogitsOptions,
+  SamplerName,
+  SamplingSettings,
 } from "./generator.js";
 export type { EncoderInput, InputOptions, Progress, Truncation } from "./inputs.js";
 export { inspect } from "./inspect.js";

@@ -190,6 +190,36 @@ export interface SamplingOptions {
   topP: number;
   /** Seed of the generator, an unsigned 32-bit integer. */
   seed: number;
+  /** Half the width of the range of temperatures that the entropy chooses from. */
+  dynamicRange?: number;
+  dynamicExponent?: number;
+  minP?: number;
+  typicalP?: number;
+  topNSigma?: number;
+  xtcProbability?: number;
+  xtcThreshold?: number;
+  mirostat?: 1 | 2;
+  mirostatTau?: number;
+  mirostatEta?: number;
+  repetitionPenalty?: number;
+  frequencyPenalty?: number;
+  presencePenalty?: number;
+  /** Tokens that the three penalties look back; 0 for all. */
+  penaltyWindow?: number;
+  dryMultiplier?: number;
+  dryBase?: number;
+  dryAllowedLength?: number;
+  dryWindow?: number;
+  dryBreakers?: Int32Array;
+  noRepeatNgramSize?: number;
+  /** Token sequences. */
+  badWords?: readonly Int32Array[];
+  /** Until so many are new, no token of `stopIds` is taken. */
+  minNewTokens?: number;
+  suppressTokens?: Int32Array;
+  logitBias?: { ids: Int32Array; biases: Float32Array };
+  /** Names of samplers in the order in which they are applied, all that are in use among them. */
+  order?: readonly string[];
 }
 
 export interface GenerateRequest {

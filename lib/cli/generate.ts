@@ -7,7 +7,6 @@ import {
   collect,
   given,
   integer,
-  number,
   type JsonOption,
   type ModelOptions,
   type TextOptions,
@@ -16,14 +15,11 @@ import { TextInput } from "./input.js";
 import { withGenerator } from "./models.js";
 import { floats } from "./output.js";
 import type { Cli } from "./program.js";
+import { addSamplingOptions, samplingSettings, type SamplingValues } from "./sampling-options.js";
 import { formatCount, printableLines } from "./text.js";
 
-interface Options extends ModelOptions, TextOptions, JsonOption {
+interface Options extends ModelOptions, TextOptions, JsonOption, SamplingValues {
   maxTokens?: number;
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  seed?: number;
   stop?: string[];
   ignoreEos?: boolean;
   logprobs?: boolean;
@@ -41,7 +37,10 @@ export function define(command: Command, cli: Cli): void {
     )
     .option("--lines", "each line of a file, or of standard input, is a prompt; blank ones are skipped");
   addModelOptions(command, "mini-gpt2");
+  command.option("-n, --max-tokens <n>", "at most this many new tokens (default: 128)", integer(1));
   addSamplingOptions(command)
+    .option("--stop <text>", "end before this text; repeatable", collect)
+    .option("--ignore-eos", "go on past the model's end-of-text token")
     .option("--logprobs", "with --json: the log-probability of each token")
     .option("--echo", "print the prompt before its continuation");
   addJsonOption(command);
@@ -55,25 +54,6 @@ export function define(command: Command, cli: Cli): void {
     ["generate --file prompts.txt --lines --json > out.jsonl", "many prompts, eight at a time"],
   ]);
   command.action((prompts: string[], options: Options) => generate(prompts, options, cli));
-}
-
-function addSamplingOptions(command: Command): Command {
-  return command
-    .option("-n, --max-tokens <n>", "at most this many new tokens (default: 128)", integer(1))
-    .option(
-      "-t, --temperature <t>",
-      "randomness; 0 takes the likeliest token (default: 0, or 1 with --top-k, --top-p or --seed)",
-      number("a number of at least 0", (value) => value >= 0),
-    )
-    .option("-k, --top-k <k>", "sample among the k likeliest tokens; 0 for all (default: 0)", integer(0))
-    .option(
-      "-p, --top-p <p>",
-      "sample among the fewest tokens that reach probability p (default: 1)",
-      number("a number above 0 and at most 1", (value) => value > 0 && value <= 1),
-    )
-    .option("-s, --seed <n>", "the same seed gives the same text", integer(0, 2 ** 32 - 1))
-    .option("--stop <text>", "end before this text; repeatable", collect)
-    .option("--ignore-eos", "go on past the model's end-of-text token");
 }
 
 /** Generations of `--json` in the engine at once: together they take little longer than one. */
@@ -96,8 +76,8 @@ async function generate(prompts: readonly string[], options: Options, cli: Cli):
 }
 
 function generateOptions(options: Options, signal: AbortSignal): GenerateOptions {
-  const { maxTokens, temperature, topK, topP, seed, stop, ignoreEos, logprobs } = options;
-  return given({ maxTokens, temperature, topK, topP, seed, stop, ignoreEos, logprobs, signal });
+  const { maxTokens, stop, ignoreEos, logprobs } = options;
+  return { ...samplingSettings(options), ...given({ maxTokens, stop, ignoreEos, logprobs, signal }) };
 }
 
 async function stream(

@@ -4,31 +4,22 @@
 #include <cstring>
 #include <limits>
 
+#include "binding/sampling_arguments.h"
 #include "engine/error.h"
 
 namespace ggml_transformers {
 
 namespace {
 
-Error wrong(const std::string& expected, const std::string& name) {
-    return Error(ErrorCode::InvalidArgument, "Expected " + expected + " for " + name).with("argument", name);
-}
-
-Napi::Value get(const Napi::Object& object, const char* key) {
-    Napi::Value value = object.Get(key);
-    if (value.IsEmpty()) throw wrong("a readable property", key);  // a getter threw
-    return value;
-}
-
 bool flag(const Napi::Object& object, const char* key) {
-    const Napi::Value value = get(object, key);
+    const Napi::Value value = get_property(object, key);
     if (value.IsUndefined()) return false;
-    if (!value.IsBoolean()) throw wrong("a boolean", key);
+    if (!value.IsBoolean()) throw wrong_argument("a boolean", key);
     return value.As<Napi::Boolean>().Value();
 }
 
 std::vector<int32_t> optional_ids(const Napi::Object& object, const char* key) {
-    const Napi::Value value = get(object, key);
+    const Napi::Value value = get_property(object, key);
     return value.IsUndefined() ? std::vector<int32_t>{} : to_ids(value, key);
 }
 
@@ -36,23 +27,33 @@ constexpr int64_t largest_exact = int64_t{1} << 53;  // beyond it a double does 
 
 }  // namespace
 
+Error wrong_argument(const std::string& expected, const std::string& name) {
+    return Error(ErrorCode::InvalidArgument, "Expected " + expected + " for " + name).with("argument", name);
+}
+
+Napi::Value get_property(const Napi::Object& object, const char* key) {
+    Napi::Value value = object.Get(key);
+    if (value.IsEmpty()) throw wrong_argument("a readable property", key);  // a getter threw
+    return value;
+}
+
 Napi::Object to_object(const Napi::Value& value, const std::string& name) {
-    if (value.IsEmpty() || !value.IsObject()) throw wrong("an object", name);
+    if (value.IsEmpty() || !value.IsObject()) throw wrong_argument("an object", name);
     return value.As<Napi::Object>();
 }
 
 Napi::Function to_function(const Napi::Value& value, const std::string& name) {
-    if (value.IsEmpty() || !value.IsFunction()) throw wrong("a function", name);
+    if (value.IsEmpty() || !value.IsFunction()) throw wrong_argument("a function", name);
     return value.As<Napi::Function>();
 }
 
 std::string to_text(const Napi::Value& value, const std::string& name) {
-    if (value.IsEmpty() || !value.IsString()) throw wrong("a string", name);
+    if (value.IsEmpty() || !value.IsString()) throw wrong_argument("a string", name);
     return value.As<Napi::String>().Utf8Value();
 }
 
 double to_number(const Napi::Value& value, const std::string& name) {
-    if (value.IsEmpty() || !value.IsNumber()) throw wrong("a number", name);
+    if (value.IsEmpty() || !value.IsNumber()) throw wrong_argument("a number", name);
     return value.As<Napi::Number>().DoubleValue();
 }
 
@@ -60,7 +61,8 @@ int64_t to_integer(const Napi::Value& value, const std::string& name, int64_t lo
     const double number = to_number(value, name);
     if (number != std::floor(number) || !(number >= static_cast<double>(low)) ||
         !(number <= static_cast<double>(high))) {
-        throw wrong("a whole number from " + std::to_string(low) + " to " + std::to_string(high), name);
+        throw wrong_argument("a whole number from " + std::to_string(low) + " to " + std::to_string(high),
+                             name);
     }
     return static_cast<int64_t>(number);
 }
@@ -68,7 +70,7 @@ int64_t to_integer(const Napi::Value& value, const std::string& name, int64_t lo
 std::vector<int32_t> to_ids(const Napi::Value& value, const std::string& name) {
     if (value.IsEmpty() || !value.IsTypedArray() ||
         value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
-        throw wrong("an Int32Array", name);
+        throw wrong_argument("an Int32Array", name);
     }
     const Napi::Int32Array array = value.As<Napi::Int32Array>();
     return {array.Data(), array.Data() + array.ElementLength()};
@@ -79,12 +81,12 @@ namespace {
 TensorEntry to_tensor_entry(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "tensors[]");
     TensorEntry entry;
-    entry.name = to_text(get(object, "name"), "tensors[].name");
-    entry.type = to_text(get(object, "type"), "tensors[].type");
-    entry.offset =
-        static_cast<uint64_t>(to_integer(get(object, "offset"), "tensors[].offset", 0, largest_exact));
-    const Napi::Value shape = get(object, "shape");
-    if (!shape.IsArray()) throw wrong("an array", "tensors[].shape");
+    entry.name = to_text(get_property(object, "name"), "tensors[].name");
+    entry.type = to_text(get_property(object, "type"), "tensors[].type");
+    entry.offset = static_cast<uint64_t>(
+        to_integer(get_property(object, "offset"), "tensors[].offset", 0, largest_exact));
+    const Napi::Value shape = get_property(object, "shape");
+    if (!shape.IsArray()) throw wrong_argument("an array", "tensors[].shape");
     const Napi::Array extents = shape.As<Napi::Array>();
     for (uint32_t i = 0; i < extents.Length() && i < 16; ++i) {
         entry.shape.push_back(
@@ -97,7 +99,7 @@ void read_hyperparameters(const Napi::Object& object, ModelSpec& spec) {
     const Napi::Array keys = object.GetPropertyNames();
     for (uint32_t i = 0; i < keys.Length(); ++i) {
         const std::string key = to_text(keys.Get(i), "hyperparameters");
-        const Napi::Value value = get(object, key.c_str());
+        const Napi::Value value = get_property(object, key.c_str());
         if (value.IsString()) {
             spec.strings[key] = to_text(value, key);
         } else if (value.IsBoolean()) {
@@ -113,11 +115,11 @@ void read_hyperparameters(const Napi::Object& object, ModelSpec& spec) {
 ModelSpec to_model_spec(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "spec");
     ModelSpec spec;
-    spec.path = to_text(get(object, "path"), "path");
-    spec.architecture = to_text(get(object, "architecture"), "architecture");
-    read_hyperparameters(to_object(get(object, "hyperparameters"), "hyperparameters"), spec);
-    const Napi::Value tensors = get(object, "tensors");
-    if (!tensors.IsArray()) throw wrong("an array", "tensors");
+    spec.path = to_text(get_property(object, "path"), "path");
+    spec.architecture = to_text(get_property(object, "architecture"), "architecture");
+    read_hyperparameters(to_object(get_property(object, "hyperparameters"), "hyperparameters"), spec);
+    const Napi::Value tensors = get_property(object, "tensors");
+    if (!tensors.IsArray()) throw wrong_argument("an array", "tensors");
     const Napi::Array entries = tensors.As<Napi::Array>();
     for (uint32_t i = 0; i < entries.Length(); ++i) spec.tensors.push_back(to_tensor_entry(entries.Get(i)));
     return spec;
@@ -126,16 +128,16 @@ ModelSpec to_model_spec(const Napi::Value& value) {
 LoadOptions to_load_options(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "options");
     LoadOptions options;
-    options.device = to_text(get(object, "device"), "device");
-    options.threads = static_cast<int>(to_integer(get(object, "threads"), "threads", 0, 1024));
+    options.device = to_text(get_property(object, "device"), "device");
+    options.threads = static_cast<int>(to_integer(get_property(object, "threads"), "threads", 0, 1024));
     options.max_memory =
-        static_cast<uint64_t>(to_integer(get(object, "maxMemory"), "maxMemory", 0, largest_exact));
+        static_cast<uint64_t>(to_integer(get_property(object, "maxMemory"), "maxMemory", 0, largest_exact));
     options.generic = flag(object, "generic");
     options.profile = flag(object, "profile");
-    const Napi::Value prompts = get(object, "promptCache");
+    const Napi::Value prompts = get_property(object, "promptCache");
     if (!prompts.IsUndefined())
         options.prompt_cache = static_cast<uint64_t>(to_integer(prompts, "promptCache", 0, largest_exact));
-    const Napi::Value budget = get(object, "tokenBudget");
+    const Napi::Value budget = get_property(object, "tokenBudget");
     if (!budget.IsUndefined()) options.token_budget = to_integer(budget, "tokenBudget", 0, 1 << 20);
     return options;
 }
@@ -143,11 +145,11 @@ LoadOptions to_load_options(const Napi::Value& value) {
 EncodeRequest to_encode_request(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "request");
     EncodeRequest request;
-    request.ids = to_ids(get(object, "ids"), "ids");
-    request.lengths = to_ids(get(object, "lengths"), "lengths");
+    request.ids = to_ids(get_property(object, "ids"), "ids");
+    request.lengths = to_ids(get_property(object, "lengths"), "lengths");
     request.segments = optional_ids(object, "segments");
     request.mlm_positions = optional_ids(object, "mlmPositions");
-    const Napi::Value pooling = get(object, "pooling");
+    const Napi::Value pooling = get_property(object, "pooling");
     if (!pooling.IsUndefined()) request.pooling = pooling_from_name(to_text(pooling, "pooling"));
     request.normalize = flag(object, "normalize");
     request.last_hidden = flag(object, "lastHiddenState");
@@ -165,22 +167,14 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     constexpr int64_t largest_int32 = std::numeric_limits<int32_t>::max();
     const Napi::Object object = to_object(value, "request");
     GenerateRequest request;
-    request.ids = to_ids(get(object, "ids"), "ids");
-    request.max_tokens = to_integer(get(object, "maxTokens"), "maxTokens", 0, largest_int32);
-    const Napi::Value limit = get(object, "contextLength");
+    request.ids = to_ids(get_property(object, "ids"), "ids");
+    request.max_tokens = to_integer(get_property(object, "maxTokens"), "maxTokens", 0, largest_int32);
+    const Napi::Value limit = get_property(object, "contextLength");
     if (!limit.IsUndefined()) request.most_positions = to_integer(limit, "contextLength", 1, largest_int32);
-    request.stop_ids = to_ids(get(object, "stopIds"), "stopIds");
+    request.stop_ids = to_ids(get_property(object, "stopIds"), "stopIds");
     request.logprobs = flag(object, "logprobs");
-    const Napi::Object sampling = to_object(get(object, "sampling"), "sampling");
-    SamplingOptions& s = request.sampling;
-    s.temperature = to_number(get(sampling, "temperature"), "temperature");
-    if (!(s.temperature >= 0.0) || std::isinf(s.temperature))
-        throw wrong("a number of at least 0", "temperature");
-    s.top_k = static_cast<int32_t>(to_integer(get(sampling, "topK"), "topK", 0, largest_int32));
-    s.top_p = to_number(get(sampling, "topP"), "topP");
-    if (!(s.top_p > 0.0) || !(s.top_p <= 1.0)) throw wrong("a number above 0 and at most 1", "topP");
-    s.seed = static_cast<uint32_t>(
-        to_integer(get(sampling, "seed"), "seed", 0, std::numeric_limits<uint32_t>::max()));
+    request.sampling = to_sampling_options(get_property(object, "sampling"));
+    request.sampling.stop_ids = request.stop_ids;
     return request;
 }
 

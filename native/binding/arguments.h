@@ -10,10 +10,13 @@
 
 #include "engine/decode_scheduler.h"
 #include "engine/encode_scheduler.h"
+#include "engine/error.h"
 #include "engine/model_spec.h"
 
 namespace ggml_transformers {
 
+Error wrong_argument(const std::string& expected, const std::string& name);
+Napi::Value get_property(const Napi::Object& object, const char* key);
 Napi::Object to_object(const Napi::Value& value, const std::string& name);
 Napi::Function to_function(const Napi::Value& value, const std::string& name);
 std::string to_text(const Napi::Value& value, const std::string& name);

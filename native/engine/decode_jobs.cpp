@@ -5,6 +5,7 @@
 
 #include "engine/decode_scheduler.h"
 #include "engine/system.h"
+#include "sampling/chain.h"
 
 namespace ggml_transformers {
 
@@ -53,11 +54,24 @@ class GenerateJob final : public DecodeJob {
     }
 
     bool receive(const float* logits, int64_t, const ModelSize& size) override {
+        try {
+            return choose(logits, size);
+        } catch (...) {  // the options forbid every token: nobody else's failure
+            fail(current_error());
+            return true;
+        }
+    }
+
+ private:
+    // The next token. True when there is none to come.
+    bool choose(const float* logits, const ModelSize& size) {
         if (result_.tokens.empty()) first_ = Clock::now();
         if (request_.max_tokens == 0) return finish(FinishReason::Length);
         // Prompt and continuation together fill the context at most: beyond it there are no positions.
         if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
-        const int32_t id = sampler_.sample(logits, size.vocabulary);
+        const int32_t id =
+            sampler_.sample(logits, size.vocabulary, tokens_.data(), static_cast<int64_t>(tokens_.size()),
+                            static_cast<int64_t>(result_.tokens.size()));
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
         emit(id, logits, size);
@@ -67,7 +81,6 @@ class GenerateJob final : public DecodeJob {
         return false;
     }
 
- private:
     int64_t limit(const ModelSize& size) const {
         return request_.most_positions > 0 ? std::min(request_.most_positions, size.context) : size.context;
     }

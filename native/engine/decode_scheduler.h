@@ -16,7 +16,7 @@
 #include "engine/kv_cache.h"
 #include "engine/prompt_cache.h"
 #include "models/model.h"
-#include "sampling/sampler.h"
+#include "sampling/options.h"
 
 namespace ggml_transformers {
 

@@ -1,96 +1,83 @@
-#include <algorithm>
-#include <cmath>
-#include <limits>
+#include "sampling/chain.h"
 
-#include "sampling/sampler.h"
+#include <algorithm>
+#include <string>
+
+#include "engine/error.h"
+#include "sampling/registry.h"
 
 namespace ggml_transformers {
 
-void sort_by_logit(Candidates& candidates) {
-    std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-        return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-    });
-}
-
-void exponentials(const Candidates& candidates, Exponentials& e) {
-    float highest = candidates.front().logit;
-    for (const Candidate& c : candidates) highest = std::max(highest, c.logit);
-    e.values.clear();
-    e.values.reserve(candidates.capacity());  // as many as there can be: never again
-    e.sum = 0.0;
-    for (const Candidate& c : candidates) {
-        e.values.push_back(std::exp(static_cast<double>(c.logit) - static_cast<double>(highest)));
-        e.sum += e.values.back();
-    }
-}
-
 namespace {
 
-// In columns that do not wait for each other, so that compilers use vectors. Skips NaN.
-float highest(const float* logits, int64_t vocabulary) {
-    constexpr int64_t columns = 16;
-    float most[columns];
-    std::fill_n(most, columns, -std::numeric_limits<float>::infinity());
-    int64_t i = 0;
-    for (; i + columns <= vocabulary; i += columns) {
-        for (int64_t c = 0; c < columns; ++c) most[c] = most[c] < logits[i + c] ? logits[i + c] : most[c];
+Error wrong_order(const std::string& what) {
+    return Error(ErrorCode::InvalidArgument, what).with("name", "order");
+}
+
+// The entries that `order` names.
+std::vector<const SamplerEntry*> ordered(const std::vector<std::string>& order) {
+    std::vector<const SamplerEntry*> entries;
+    for (const std::string& name : order) {
+        const SamplerEntry* entry = find_sampler(name);
+        if (entry == nullptr) throw wrong_order("Expected names of samplers for order but received " + name);
+        if (std::find(entries.begin(), entries.end(), entry) != entries.end())
+            throw wrong_order("Expected each sampler once in order but received " + name + " twice");
+        entries.push_back(entry);
     }
-    for (; i < vocabulary; ++i) most[0] = most[0] < logits[i] ? logits[i] : most[0];
-    return *std::max_element(most, most + columns);
+    return entries;
 }
 
 }  // namespace
 
-int32_t argmax(const float* logits, int64_t vocabulary) {
-    const float* end = logits + vocabulary;
-    const float* found = std::find(logits, end, highest(logits, vocabulary));
-    return found == end ? 0 : static_cast<int32_t>(found - logits);  // all are NaN
-}
-
-double log_probability(const float* logits, int64_t vocabulary, int32_t id) {
-    const double highest = *std::max_element(logits, logits + vocabulary);
-    double sum = 0.0;
-    for (int64_t i = 0; i < vocabulary; ++i) sum += std::exp(static_cast<double>(logits[i]) - highest);
-    return static_cast<double>(logits[id]) - highest - std::log(sum);
-}
-
 SamplerChain::SamplerChain(const SamplingOptions& options)
-    : greedy_(options.temperature == 0.0), state_(options.seed) {
-    if (greedy_) return;
-    samplers_.push_back(make_temperature(options.temperature));
-    if (options.top_k > 0) samplers_.push_back(make_top_k(options.top_k));
-    if (options.top_p < 1.0) samplers_.push_back(make_top_p(options.top_p));
-}
-
-// SplitMix64: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014. Written
-// out, so that a seed gives the same text with every compiler and library.
-double SamplerChain::next_uniform() {
-    state_ += 0x9e3779b97f4a7c15u;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    z ^= z >> 31;
-    return static_cast<double>(z >> 11) * 0x1.0p-53;
-}
-
-int32_t SamplerChain::sample(const float* logits, int64_t vocabulary) {
-    if (greedy_) return argmax(logits, vocabulary);
-    candidates_.resize(static_cast<size_t>(vocabulary));
-    for (int64_t i = 0; i < vocabulary; ++i) {
-        // Damaged weights give NaN, which has no order and must not reach a sort.
-        const float logit = std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i];
-        candidates_[static_cast<size_t>(i)] = {static_cast<int32_t>(i), logit};
+    : greedy_(options.temperature == 0.0), random_(options.seed) {
+    const std::vector<const SamplerEntry*> entries = ordered(options.order);
+    std::vector<std::unique_ptr<Sampler>> placed(entries.size());
+    for (const SamplerEntry& entry : samplers()) {
+        std::unique_ptr<Sampler> sampler = greedy_ && entry.draws ? nullptr : entry.make(options);
+        if (!sampler) continue;
+        if (entries.empty()) {
+            samplers_.push_back(std::move(sampler));
+            continue;
+        }
+        const auto place = std::find(entries.begin(), entries.end(), &entry);
+        if (place == entries.end())
+            throw wrong_order(std::string("Expected order to name every sampler in use, but ") + entry.name +
+                              " is missing");
+        placed[static_cast<size_t>(place - entries.begin())] = std::move(sampler);
     }
-    for (const auto& sampler : samplers_) sampler->apply(candidates_);
+    for (auto& sampler : placed) {
+        if (sampler) samplers_.push_back(std::move(sampler));
+    }
+}
 
-    Exponentials& e = exponentials_;
-    exponentials(candidates_, e);
-    double left = next_uniform() * e.sum;
-    for (size_t i = 0; i + 1 < candidates_.size(); ++i) {
+int32_t SamplerChain::sample(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
+                             int64_t generated) {
+    if (greedy_ && samplers_.empty()) return argmax(logits, vocabulary);
+    candidates_.assign(logits, vocabulary);
+    const bool possible = candidates_.highest() > forbidden;  // not so of damaged weights
+    const SamplingContext context{tokens, count, generated, random_};
+    for (const auto& sampler : samplers_) sampler->apply(candidates_, context);
+    if (possible && !(candidates_.highest() > forbidden))
+        throw Error(ErrorCode::InvalidArgument, "The options together forbid every token");
+    const int32_t id =
+        greedy_ ? std::min_element(candidates_.begin(), candidates_.end(), more_likely)->id : draw();
+    for (const auto& sampler : samplers_) sampler->drawn(id);
+    return id;
+}
+
+int32_t SamplerChain::draw() {
+    const Exponentials& e = exponentials_;
+    exponentials(candidates_, exponentials_);
+    double left = random_.next_uniform() * e.sum;
+    size_t last = 0;  // where rounding leaves a rest: the last that is possible
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+        if (e.values[i] == 0.0) continue;
         left -= e.values[i];
         if (left < 0.0) return candidates_[i].id;
+        last = i;
     }
-    return candidates_.back().id;
+    return candidates_[last].id;
 }
 
 }  // namespace ggml_transformers

@@ -1,71 +1,50 @@
-// Choosing the next token from logits. A chain of samplers, each narrowing or reshaping the candidates, ends
-// in one draw. The order is Hugging Face's: temperature, top-k, top-p.
+// One step in the choice of a token: it reshapes the logits of the candidates or takes some away.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <vector>
+
+#include "sampling/candidates.h"
+#include "sampling/options.h"
+#include "sampling/probability.h"
+#include "sampling/random.h"
 
 namespace ggml_transformers {
 
-struct SamplingOptions {
-    double temperature = 0.0;  // 0: greedy
-    int32_t top_k = 0;         // 0: all
-    double top_p = 1.0;        // 1: all
-    uint32_t seed = 0;
+// What a token is chosen for.
+struct SamplingContext {
+    const int32_t* tokens;  // [count] prompt and continuation
+    int64_t count;
+    int64_t generated;  // the last so many of them
+    RandomGenerator& random;
 };
-
-struct Candidate {
-    int32_t id;
-    float logit;
-};
-
-// Candidates in no particular order unless a sampler says it sorts them.
-using Candidates = std::vector<Candidate>;
 
 class Sampler {
  public:
     virtual ~Sampler() = default;
-    virtual void apply(Candidates& candidates) = 0;
+    // Leaves at least one candidate. Allocates at its first call alone.
+    virtual void apply(Candidates& candidates, const SamplingContext& context) = 0;
+    // Told of the token that was drawn after apply().
+    virtual void drawn(int32_t) {}
 };
 
-// One file each.
-std::unique_ptr<Sampler> make_temperature(double temperature);
-std::unique_ptr<Sampler> make_top_k(int32_t k);
-std::unique_ptr<Sampler> make_top_p(double p);
-
-// Highest logit first; ties by the lower id, so that the order is total and a run repeatable.
-void sort_by_logit(Candidates& candidates);
-
-// exp(logit - max) of each candidate and their sum, in double precision.
-struct Exponentials {
-    std::vector<double> values;
-    double sum = 0.0;
-};
-void exponentials(const Candidates& candidates, Exponentials& e);
-
-class SamplerChain {
- public:
-    explicit SamplerChain(const SamplingOptions& options);
-
-    // The next token's id for logits [V].
-    int32_t sample(const float* logits, int64_t vocabulary);
-
- private:
-    double next_uniform();  // in [0, 1)
-
-    std::vector<std::unique_ptr<Sampler>> samplers_;
-    bool greedy_;
-    uint64_t state_;  // of the random generator
-    // Their memory is used again for every token.
-    Candidates candidates_;
-    Exponentials exponentials_;
-};
-
-// The lowest id among the highest logits.
-int32_t argmax(const float* logits, int64_t vocabulary);
-
-// ln softmax(logits)[id], in double precision.
-double log_probability(const float* logits, int64_t vocabulary, int32_t id);
+// One file each. Null when the options do not ask for it.
+std::unique_ptr<Sampler> make_logit_bias(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_repetition_penalty(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_frequency_penalty(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_presence_penalty(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_dry(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_no_repeat_ngram(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_bad_words(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_min_new_tokens(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_suppress_tokens(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_temperature(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_top_n_sigma(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_top_k(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_top_p(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_min_p(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_typical_p(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_xtc(const SamplingOptions& options);
+std::unique_ptr<Sampler> make_mirostat(const SamplingOptions& options);
 
 }  // namespace ggml_transformers

@@ -6,21 +6,19 @@ namespace ggml_transformers {
 
 namespace {
 
-// Keeps the k most likely candidates (Fan, Lewis & Dauphin, arXiv:1805.04833) and sorts them.
+// Keeps the k most likely candidates (Fan, Lewis & Dauphin, arXiv:1805.04833).
 class TopK final : public Sampler {
  public:
     explicit TopK(int32_t k) : k_(static_cast<size_t>(k)) {}
 
-    void apply(Candidates& candidates) override {
-        if (k_ < candidates.size()) {
-            const auto end = candidates.begin() + static_cast<Candidates::difference_type>(k_);
-            std::nth_element(candidates.begin(), end, candidates.end(),
-                             [](const Candidate& a, const Candidate& b) {
-                                 return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
-                             });
-            candidates.erase(end, candidates.end());
-        }
-        sort_by_logit(candidates);
+    void apply(Candidates& candidates, const SamplingContext&) override {
+        if (k_ >= candidates.size()) return;
+        candidates.rearrange([&](Candidates::List& list) {
+            const auto end = list.begin() + static_cast<Candidates::List::difference_type>(k_);
+            std::nth_element(list.begin(), end, list.end(), more_likely);
+            list.erase(end, list.end());
+        });
+        candidates.sort();
     }
 
  private:
@@ -29,6 +27,8 @@ class TopK final : public Sampler {
 
 }  // namespace
 
-std::unique_ptr<Sampler> make_top_k(int32_t k) { return std::make_unique<TopK>(k); }
+std::unique_ptr<Sampler> make_top_k(const SamplingOptions& options) {
+    return options.top_k > 0 ? std::make_unique<TopK>(options.top_k) : nullptr;
+}
 
 }  // namespace ggml_transformers

@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Command } from "commander";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { Generator } from "../../lib/index.js";
+import { addSamplingOptions, samplingSettings, type SamplingValues } from "../../lib/cli/sampling-options.js";
+import { Generator, type GenerateOptions } from "../../lib/index.js";
 import { requireBuilt } from "./built.js";
 import { cli, cliJson, jsonError } from "./run-cli.js";
 
@@ -57,6 +59,76 @@ it("hands every option to the library", async () => {
   });
   expect(Float32Array.from(printed!.logprobs!)).toEqual(expected.logprobs);
   expect(printed!.timings.generatedTokens).toBe(expected.tokens.length);
+});
+
+it("hands every option of the draw to the library", async () => {
+  const prompt = "The sea was the sea, and the ship was the ship";
+  const settings: GenerateOptions = {
+    maxTokens: 40,
+    temperature: 1.3,
+    dynamicTemperature: { range: 0.5, exponent: 0.7 },
+    minP: 0.001,
+    typicalP: 0.99,
+    topNSigma: 4,
+    xtc: { probability: 0.4, threshold: 0.15 },
+    mirostat: { version: 2, tau: 6, eta: 0.3 },
+    repetitionPenalty: 1.1,
+    frequencyPenalty: 0.1,
+    presencePenalty: 0.2,
+    penaltyWindow: 30,
+    dry: { multiplier: 0.7, base: 1.5, allowedLength: 1, window: 50, sequenceBreakers: ["sea", "."] },
+    noRepeatNgramSize: 3,
+    badWords: ["whale", "the ship"],
+    minNewTokens: 20,
+    suppressTokens: [11, 13],
+    logitBias: { 300: 2, 301: -1.5, 302: -Infinity },
+    seed: 3,
+  };
+  const args = (
+    "-n|40|-t|1.3|--dynamic-range|0.5|--dynamic-exponent|0.7|--min-p|0.001|--typical-p|0.99" +
+    "|--top-n-sigma|4|--xtc-probability|0.4|--xtc-threshold|0.15|--mirostat|2|--mirostat-tau|6" +
+    "|--mirostat-eta|0.3|--repetition-penalty|1.1|--frequency-penalty|0.1|--presence-penalty|0.2" +
+    "|--penalty-window|30|--dry-multiplier|0.7|--dry-base|1.5|--dry-allowed-length|1" +
+    "|--dry-window|50|--dry-breaker|sea|--dry-breaker|.|--unique-ngram-size|3|--bad-word|whale" +
+    "|--bad-word|the ship|--min-new-tokens|20|--suppress-token|11|--suppress-token|13" +
+    "|--logit-bias|300=2|--logit-bias|301=-1.5|--logit-bias|302=-Infinity|-s|3"
+  ).split("|");
+  const seen: unknown[] = [];
+  const command = new Command();
+  addSamplingOptions(command.option("-n <n>")).action((values: SamplingValues) => {
+    seen.push(samplingSettings(values));
+  });
+  command.parse(args, { from: "user" });
+  const { maxTokens: _, logitBias, ...rest } = settings;
+  const biases = new Map(Object.entries(logitBias!).map(([id, bias]) => [Number(id), bias as number]));
+  expect(seen).toEqual([{ ...rest, logitBias: biases }]);
+
+  const expected = await generator.generate(prompt, settings);
+  const [printed] = await cliJson<Printed>(["generate", prompt, ...args]);
+  expect(printed).toMatchObject({ text: expected.text, tokens: Array.from(expected.tokens), seed: 3 });
+  const order = ["topP", "temperature"] as const;
+  const ordered = await generator.generate(prompt, {
+    maxTokens: 9,
+    topP: 0.4,
+    temperature: 4,
+    seed: 3,
+    order,
+  });
+  const line = [
+    "generate",
+    prompt,
+    "-n",
+    "9",
+    "-p",
+    "0.4",
+    "-t",
+    "4",
+    "-s",
+    "3",
+    "--order",
+    "topP,temperature",
+  ];
+  expect((await cliJson<Printed>(line))[0]!.text).toBe(ordered.text);
 });
 
 it("ends at a stop string", async () => {

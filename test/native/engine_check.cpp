@@ -144,6 +144,30 @@ void measure_encoder(Engine& engine) {
     std::printf("}\n");
 }
 
+SamplingOptions every_sampler() {
+    SamplingOptions options;
+    options.temperature = 0.8;
+    options.dynamic_temperature.range = 0.2;
+    options.logit_bias = {{5, 1.0f}};
+    options.repetition_penalty = 1.1;
+    options.frequency_penalty = 0.01;
+    options.presence_penalty = 0.1;
+    options.dry = {0.5, 1.2, 1, 0, {7}};
+    options.no_repeat_ngram_size = 4;
+    options.bad_words = {{8}, {9, 10}};
+    options.min_new_tokens = 150;
+    options.stop_ids = {11};
+    options.suppress_tokens = {12};
+    options.top_n_sigma = 3.0;
+    options.top_k = 50;
+    options.top_p = 0.95;
+    options.min_p = 0.01;
+    options.typical_p = 0.95;
+    options.xtc_probability = 0.3;
+    options.mirostat.version = 2;
+    return options;
+}
+
 void measure_decoder(Engine& engine) {
     std::vector<uint64_t> at;  // allocations when each token came
     at.reserve(1000);
@@ -151,9 +175,7 @@ void measure_decoder(Engine& engine) {
     request.ids = {1, 2, 3};
     request.max_tokens = 200;
     request.logprobs = true;
-    request.sampling.temperature = 0.8;
-    request.sampling.top_k = 50;
-    request.sampling.top_p = 0.9;
+    request.sampling = every_sampler();
     request.on_token = [&at](int32_t, float) { at.push_back(allocations); };
     await<GenerateResult>(
         [&](auto completion) { engine.generate(std::move(request), std::move(completion)); });

@@ -33,6 +33,22 @@ const SAMPLING: Record<string, Partial<SamplingOptions>> = {
   temperature: { temperature: 0.8 },
   topK: { temperature: 1, topK: 5 },
   topP: { temperature: 1, topP: 0.6 },
+  "those that restrict": {
+    temperature: 1,
+    dynamicRange: 0.5,
+    topNSigma: 1,
+    minP: 0.1,
+    typicalP: 0.8,
+    xtcProbability: 1,
+  },
+  "mirostat 1": { temperature: 1, mirostat: 1 },
+  "mirostat 2": { temperature: 1, mirostat: 2 },
+  "those that adjust": {
+    repetitionPenalty: 1.5,
+    frequencyPenalty: 0.5,
+    dryMultiplier: 1,
+    noRepeatNgramSize: 3,
+  },
   "all of them": { temperature: 0.01, topK: 20, topP: 0.9 },
 };
 
