@@ -85,7 +85,12 @@ export class SessionEngine {
       this.#begin = this.#newest(this.sequence(result.tokens));
       this.#dropped = result.tokens.length;
       // The same numbers again would repeat the same choices.
-      const sampling = { ...request.sampling, seed: (request.sampling.seed + round) % 2 ** 32 };
+      const { seed, minNewTokens = 0 } = request.sampling;
+      const sampling = {
+        ...request.sampling,
+        seed: (seed + round) % 2 ** 32,
+        minNewTokens: Math.max(0, minNewTokens - result.tokens.length),
+      };
       const next = this.#start({ ...request, ids: this.#begin, maxTokens: left, sampling }, onToken);
       replace(next);
       result = joined(result, await next.promise);

@@ -158,7 +158,7 @@ export class Session implements Disposable, AsyncDisposable {
   /** Continues the sequence as {@link Generator.generate} does; the new tokens become part of it. */
   async generate(options?: GenerateOptions): Promise<Generation> {
     this.#usable();
-    const plan = planGeneration(options, "generate");
+    const plan = planGeneration(this.#owner.core, options, "generate");
     return this.#inTurn(plan.signal, (stop) =>
       this.#generate({ ...plan, signal: stop }, (chunk) => plan.onToken?.(chunk)),
     );
@@ -170,7 +170,7 @@ export class Session implements Disposable, AsyncDisposable {
    */
   stream(options?: GenerateOptions): GenerationStream {
     this.#usable();
-    const plan = planGeneration(options, "stream");
+    const plan = planGeneration(this.#owner.core, options, "stream");
     return new GenerationStream(
       (onChunk, leave) =>
         this.#inTurn(plan.signal, (stop) => this.#generate({ ...plan, signal: stop }, onChunk, leave)),
