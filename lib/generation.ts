@@ -2,7 +2,8 @@
 import type { GeneratorCore } from "./generator.js";
 import { onAbort } from "./abort.js";
 import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
-import { runTask, type GenerateResult, type SamplingOptions } from "./native.js";
+import { processLogits, type LogitsProcessor } from "./logits-processor.js";
+import { runTask, type GenerateResult, type LogitsExchange, type SamplingOptions } from "./native.js";
 import {
   arrayOf,
   boolean,
@@ -32,6 +33,11 @@ export interface GenerateOptions extends SamplingSettings {
   ignoreEos?: boolean;
   /** Report the log-probability of each token under the model's own distribution. Default: false. */
   logprobs?: boolean;
+  /**
+   * Sees the model's logits before each token, and may change them, before all samplers. Other generations go
+   * on while it is at work. What it throws, the generation rejects with. Default: none.
+   */
+  logitsProcessor?: LogitsProcessor;
   /** Aborts the generation; it then rejects with an {@link AbortError}. */
   signal?: AbortSignal;
   /** Called for each chunk as it becomes final: the chunks that `stream` gives. */
@@ -81,6 +87,7 @@ export interface GenerationTimings {
 export interface GenerationPlan {
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
+  readonly logitsProcessor?: LogitsProcessor;
   readonly stop: readonly string[];
   readonly ignoreEos: boolean;
   readonly logprobs: boolean;
@@ -100,6 +107,7 @@ const CHECKS = {
   stop: stopStrings,
   ignoreEos: boolean,
   logprobs: boolean,
+  logitsProcessor: callback<LogitsProcessor>(),
   signal: abortSignal,
   onToken: callback<(chunk: GenerationChunk) => void>(),
 };
@@ -112,6 +120,7 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
   return {
     maxTokens,
     sampling: planSampling(core, checked),
+    logitsProcessor: checked.logitsProcessor,
     stop: checked.stop ?? [],
     ignoreEos: checked.ignoreEos ?? false,
     logprobs: checked.logprobs ?? false,
@@ -206,6 +215,9 @@ class GenerationRun {
   readonly #stop = new AbortController();
   readonly #tokens: number[] = [];
   readonly #logprobs: number[] = [];
+  readonly #exchange: LogitsExchange = {};
+  #logits: Float32Array | undefined;
+  #prompt: Int32Array = new Int32Array(0);
   #failure: { error: unknown } | undefined;
   #startedAt = 0;
   #firstTokenAt = 0;
@@ -232,9 +244,12 @@ class GenerationRun {
       stopIds: ignoreEos || eosToken === undefined ? new Int32Array(0) : Int32Array.of(eosToken),
       sampling,
       logprobs,
+      ...(this.#plan.logitsProcessor && { logitsExchange: this.#exchange }),
     };
+    this.#prompt = ids;
     this.#startedAt = performance.now();
-    const take = (token: number, logprob: number) => this.#take(token, logprob);
+    const take = (token: number, logprob: number) =>
+      token < 0 ? void this.#process() : this.#take(token, logprob);
     try {
       return await runTask(() => this.#core.model.generate(request, take), this.#stop.signal);
     } catch (error) {
@@ -274,6 +289,21 @@ class GenerationRun {
         generatedTokensPerSecond: perSecond(generatedTokens - 1, measured.decodeMs),
       },
     };
+  }
+
+  /** Hands the logits to the processor; never rejects. */
+  async #process(): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted) return;
+    this.#logits ??= new Float32Array(this.#core.info.vocabSize);
+    const context = { prompt: this.#prompt, tokens: this.#tokens, signal };
+    try {
+      await processLogits(this.#plan.logitsProcessor!, this.#exchange, this.#logits, context);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#failure = { error };
+      this.#stop.abort();
+    }
   }
 
   #take(token: number, logprob: number): void {

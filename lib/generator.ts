@@ -28,6 +28,7 @@ import type { Tokenizer } from "./tokenizer/index.js";
 defineDisposeSymbols();
 
 export type { GenerateOptions, Generation, GenerationTimings, GeneratorInput } from "./generation.js";
+export type { LogitsContext, LogitsProcessor } from "./logits-processor.js";
 export type { SamplerName, SamplingSettings } from "./sampling.js";
 
 /** What is known of a loaded decoder. */

@@ -15,7 +15,9 @@ export type {
   GeneratorInfo,
   GeneratorInput,
   Logits,
+  LogitsContext,
   LogitsOptions,
+  LogitsProcessor,
   SamplerName,
   SamplingSettings,
 } from "./generator.js";

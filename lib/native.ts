@@ -222,7 +222,17 @@ export interface SamplingOptions {
   order?: readonly string[];
 }
 
+/** How a request's logits come and go; {@link NativeModel.generate} puts the functions there. */
+export interface LogitsExchange {
+  /** Copies the logits, [V]. */
+  read?: (into: Float32Array) => void;
+  /** Has the request go on with these logits, [V]. */
+  write?: (from: Float32Array) => void;
+}
+
 export interface GenerateRequest {
+  /** `onToken` is called with the token -1 when logits are there, and the request waits until they are written. */
+  logitsExchange?: LogitsExchange;
   /** Prompt token ids, [S], at least one. */
   ids: Int32Array;
   /** At most this many new tokens. */

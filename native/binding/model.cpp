@@ -4,6 +4,7 @@
 
 #include "binding/arguments.h"
 #include "binding/errors.h"
+#include "binding/logits_hook.h"
 #include "binding/session.h"
 
 namespace ggml_transformers {
@@ -202,6 +203,7 @@ Napi::Value NativeModel::encode(const Napi::CallbackInfo& info) {
 Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
         GenerateRequest request = to_generate_request(info[0]);
+        const Napi::Value exchange = info[0].As<Napi::Object>().Get("logitsExchange");
         const Napi::Value session = info[0].As<Napi::Object>().Get("session");
         if (!session.IsUndefined()) request.session = NativeSession::of(session, "session");
         const Napi::Function on_token = optional_function(info, 1, "onToken");
@@ -215,6 +217,10 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
                             d.event(env, id, {static_cast<double>(token), static_cast<double>(logprob)});
                         });
                     };
+                }
+                if (!exchange.IsUndefined()) {
+                    request.logits_hook =
+                        open_logits_hook(to_object(exchange, "logitsExchange"), id, engine_);
                 }
                 return engine_->generate(std::move(request), std::move(completion));
             });

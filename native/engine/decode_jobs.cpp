@@ -54,27 +54,37 @@ class GenerateJob final : public DecodeJob {
     }
 
     bool receive(const float* logits, int64_t, const ModelSize& size) override {
-        try {
-            return choose(logits, size);
-        } catch (...) {  // the options forbid every token: nobody else's failure
-            fail(current_error());
-            return true;
-        }
-    }
-
- private:
-    // The next token. True when there is none to come.
-    bool choose(const float* logits, const ModelSize& size) {
         if (result_.tokens.empty()) first_ = Clock::now();
         if (request_.max_tokens == 0) return finish(FinishReason::Length);
         // Prompt and continuation together fill the context at most: beyond it there are no positions.
         if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
-        const int32_t id =
-            sampler_.sample(logits, size.vocabulary, tokens_.data(), static_cast<int64_t>(tokens_.size()),
-                            static_cast<int64_t>(result_.tokens.size()));
+        if (!request_.logits_hook) return choose(logits, logits, size);
+        if (request_.logprobs) own_.assign(logits, logits + size.vocabulary);
+        request_.logits_hook->offer(logits, size.vocabulary);
+        return false;
+    }
+
+    bool resume(const ModelSize& size) override {
+        if (!request_.logits_hook || !request_.logits_hook->returned()) return false;
+        return choose(request_.logits_hook->logits().data(), own_.data(), size);
+    }
+
+ private:
+    // The next token, from `logits`; log-probabilities are those of the model's `own`. True when it is the
+    // last.
+    bool choose(const float* logits, const float* own, const ModelSize& size) {
+        int32_t id = 0;
+        try {
+            id =
+                sampler_.sample(logits, size.vocabulary, tokens_.data(), static_cast<int64_t>(tokens_.size()),
+                                static_cast<int64_t>(result_.tokens.size()));
+        } catch (...) {  // the options forbid every token: nobody else's failure
+            fail(current_error());
+            return true;
+        }
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
-        emit(id, logits, size);
+        emit(id, own, size);
         if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
             return finish(FinishReason::Length);
         if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
@@ -120,6 +130,7 @@ class GenerateJob final : public DecodeJob {
     PromptCache* prompts_ = nullptr;  // the scheduler's
     Completion<GenerateResult> completion_;
     SamplerChain sampler_;
+    std::vector<float> own_;  // [V] the logits before the hook, when they are needed
     GenerateResult result_;
     Clock::time_point created_ = Clock::now();
     Clock::time_point started_ = created_;

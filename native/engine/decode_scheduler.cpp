@@ -38,9 +38,11 @@ DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, Fuse
 
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
+    resume_waiting();
     admit();
     take_turns();
-    if (turns_.empty()) return;
+    stalled_ = turns_.empty();
+    if (stalled_) return;
     try {
         run(stopping);
     } catch (...) {
@@ -68,6 +70,13 @@ void DecodeScheduler::drop_cancelled() {
     };
     drop(waiting_);
     drop(active_);
+}
+
+void DecodeScheduler::resume_waiting() {
+    const auto finished = [this](const auto& job) {
+        return job->pending() == 0 && job->resume(model_.size());
+    };
+    active_.erase(std::remove_if(active_.begin(), active_.end(), finished), active_.end());
 }
 
 // Sequences start in the order they came, as many as memory holds KV caches for.
@@ -104,7 +113,7 @@ void DecodeScheduler::take_turns() {
         --left;
     }
     for (const auto& job : active_) {
-        if (job->pending() == 1 || (left <= 0 && !turns_.empty())) continue;
+        if (job->pending() <= 1 || (left <= 0 && !turns_.empty())) continue;
         turns_.push_back({job, job->slice(std::max<int64_t>(left, 1))});
         left -= turns_.back().slice.count;
     }

@@ -14,6 +14,7 @@
 #include "engine/graph_runner.h"
 #include "engine/job.h"
 #include "engine/kv_cache.h"
+#include "engine/logits_hook.h"
 #include "engine/prompt_cache.h"
 #include "models/model.h"
 #include "sampling/options.h"
@@ -30,6 +31,7 @@ struct GenerateRequest {
     SamplingOptions sampling;
     bool logprobs = false;
     std::function<void(int32_t id, float logprob)> on_token;  // called on the engine's thread; may be empty
+    std::shared_ptr<LogitsHook> logits_hook;                  // null: the logits are used as they are
 };
 
 enum class FinishReason { Stop, Length, Context };
@@ -85,6 +87,9 @@ class DecodeJob {
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
     virtual void fail(const Error& error) = 0;
     virtual void started(const ModelSize&) {}
+    // Called before each step of a job that has nothing to evaluate: it waits for something from outside.
+    // True when the job is finished.
+    virtual bool resume(const ModelSize&) { return false; }
 
     bool cancelled() const { return cancel_.cancelled(); }
     int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
@@ -117,8 +122,12 @@ class DecodeScheduler {
 
     const KvLayout& kv_layout() const { return layout_; }
 
-    void add(std::shared_ptr<DecodeJob> job) { waiting_.push_back(std::move(job)); }
-    bool idle() const { return waiting_.empty() && active_.empty(); }
+    void add(std::shared_ptr<DecodeJob> job) {
+        waiting_.push_back(std::move(job));
+        stalled_ = false;
+    }
+    // Nothing to do until somebody comes, or has what a job waits for.
+    bool idle() const { return stalled_ || (waiting_.empty() && active_.empty()); }
     // Admits what fits and runs one step.
     void step(const std::function<bool()>& stopping);
 
@@ -134,6 +143,7 @@ class DecodeScheduler {
     using Graphs = GraphCache<bool, ggml_tensor*>;  // with logits or without
 
     void drop_cancelled();
+    void resume_waiting();
     void admit();
     void take_turns();
     void lay_out_batch();
@@ -150,6 +160,7 @@ class DecodeScheduler {
     PromptCache prompts_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
+    bool stalled_ = false;  // the last step found that all wait for something from outside
 
     // The batch at hand. Their memory is used again for the next one.
     std::vector<Turn> turns_;

@@ -5,6 +5,7 @@ import {
   native,
   type EncodeRequest,
   type GenerateRequest,
+  type LogitsExchange,
   type NativeModel,
   type NativeTask,
 } from "../../lib/native.js";
@@ -215,6 +216,80 @@ describe("a decoder", () => {
       });
     }
     expect(await failure(() => model.logits(new Int32Array(0)))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("refuses unknown names among the sampling options", async () => {
+    for (const name of ["top_k", "toString", "", "min_p"]) await refuse(sampled(name, 1));
+  });
+
+  it("refuses wrong values of the other sampling options", async () => {
+    const numbers = [
+      "minP",
+      "typicalP",
+      "topNSigma",
+      "xtcProbability",
+      "xtcThreshold",
+      "mirostatTau",
+      "dryBase",
+    ];
+    for (const name of numbers)
+      for (const value of [null, "1", -0.1, Number.NaN]) await refuse(sampled(name, value));
+    for (const name of ["penaltyWindow", "dryWindow", "noRepeatNgramSize", "minNewTokens", "mirostat"]) {
+      for (const value of [null, "1", -1, 1.5, 2 ** 31]) await refuse(sampled(name, value));
+    }
+    for (const name of ["repetitionPenalty", "frequencyPenalty", "presencePenalty", "dynamicRange"]) {
+      for (const value of [null, "1", Infinity, Number.NaN]) await refuse(sampled(name, value));
+    }
+    for (const value of NOT_IDS.filter((each) => each !== undefined)) {
+      await refuse(sampled("suppressTokens", value));
+      await refuse(sampled("dryBreakers", value));
+      await refuse(sampled("badWords", [value]));
+      await refuse(sampled("logitBias", { ids: value, biases: new Float32Array(1) }));
+    }
+    for (const value of [1, [new Int32Array(0)], {}]) await refuse(sampled("badWords", value));
+    const ids = Int32Array.of(1, 2);
+    for (const biases of [undefined, [1, 2], new Float32Array(1), Float32Array.of(1, Infinity)]) {
+      await refuse(sampled("logitBias", { ids, biases }));
+    }
+    for (const value of ["topK", [1], ["topX"], ["topK", "topK"], ["temperature"]])
+      await refuse(sampled("order", value));
+    // What is no token has no logit to change.
+    const ignored = { suppressTokens: Int32Array.of(-1, 50), badWords: [Int32Array.of(2 ** 31 - 1)] };
+    expect((await generate(model, [1, 2, 3], 4, { sampling: ignored })).tokens).toHaveLength(4);
+  });
+
+  it("exchanges logits when it is the caller's turn alone, and whole", async () => {
+    for (const value of NOT_OBJECTS.filter((each) => each !== undefined)) {
+      await refuse({ ...good, logitsExchange: value });
+    }
+    const exchange: LogitsExchange = {};
+    const thrown: unknown[] = [];
+    const attempt = (run: () => void) => {
+      try {
+        run();
+      } catch (error) {
+        thrown.push((error as { code?: string }).code);
+      }
+    };
+    let calls = 0;
+    const logits = new Float32Array(50);
+    const request = generateRequest([1, 2, 3], 4, { logitsExchange: exchange });
+    const task = model.generate(request, (token) => {
+      if (token >= 0) return;
+      calls++;
+      for (const wrong of [undefined, new Float32Array(49), new Float64Array(50), [1]]) {
+        attempt(() => exchange.read!(wrong as Float32Array));
+        attempt(() => exchange.write!(wrong as Float32Array));
+      }
+      exchange.read!(logits);
+      exchange.write!(logits);
+    });
+    const { tokens } = await task.promise;
+    attempt(() => exchange.read!(logits));
+    attempt(() => exchange.write!(logits));
+    expect(calls).toBe(4);
+    expect(thrown).toEqual(Array(4 * 8 + 2).fill("INVALID_ARGUMENT"));
+    expect(tokens).toEqual((await generate(model, [1, 2, 3], 4)).tokens);
   });
 
   it("takes stop ids that no token can be", async () => {
