@@ -4,7 +4,15 @@ import { checkEach, type EncoderInput } from "./inputs.js";
 import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
 import type { ClassifierInfo, ProblemType } from "./gguf/classifier.js";
 import type { EncoderFile } from "./model-file.js";
-import type { EncoderArchitecture, NativeHeads, NativeMemory, NativeModel, PoolingMode } from "./native.js";
+import type {
+  EncoderArchitecture,
+  NativeHeads,
+  NativeMemory,
+  NativeModel,
+  PoolingMode,
+  SparseActivation,
+  SparsePooling,
+} from "./native.js";
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
 import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
@@ -16,6 +24,7 @@ import {
   type ZeroShotOptions,
 } from "./tasks/classify-zero-shot.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
+import { embedSparse, type EmbedSparseOptions, type SparseEmbedding } from "./tasks/embed-sparse.js";
 import { embedTokens, type EmbedTokensOptions, type TokenEmbeddings } from "./tasks/embed-tokens.js";
 import { embedWindows, type EmbeddedText, type EmbedWindowsOptions } from "./tasks/embed-windows.js";
 import type { EmbeddingOf, EmbeddingPrecision } from "./tasks/embedding-precision.js";
@@ -55,6 +64,10 @@ export interface EncoderInfo extends ModelInfo {
   readonly pooling: PoolingMode;
   /** The default of `embed`: the model's sentence-transformers metadata, else true. */
   readonly normalize: boolean;
+  /** The default of `embedSparse`: the model's sentence-transformers metadata, else `"max"`. */
+  readonly sparsePooling: SparsePooling;
+  /** The default of `embedSparse`: the model's sentence-transformers metadata, else `"relu"`. */
+  readonly sparseActivation: SparseActivation;
   /** The model's prompts by name. */
   readonly prompts: Readonly<Record<string, string>>;
   /** Name of the prompt `embed` uses by default. */
@@ -138,6 +151,21 @@ export class Encoder implements AsyncDisposable, Disposable {
     options?: EmbedOptions<EmbeddingPrecision>,
   ): Promise<EmbeddingOf<EmbeddingPrecision> | EmbeddingOf<EmbeddingPrecision>[]> {
     return embed(this.#usable(), texts, options);
+  }
+
+  /**
+   * Weights for the tokens of the vocabulary, most of them 0, of one text or many, as SPLADE models learn them: see
+   * {@link sparseSimilarity}.
+   *
+   * @throws UnsupportedError when the model has no masked-language-model head.
+   */
+  embedSparse(text: string, options?: EmbedSparseOptions): Promise<SparseEmbedding>;
+  embedSparse(texts: readonly string[], options?: EmbedSparseOptions): Promise<SparseEmbedding[]>;
+  async embedSparse(
+    texts: string | readonly string[],
+    options?: EmbedSparseOptions,
+  ): Promise<SparseEmbedding | SparseEmbedding[]> {
+    return embedSparse(this.#usable(), texts, options);
   }
 
   /**
@@ -366,6 +394,8 @@ function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): Enco
     dimensions: hyperparameters.embeddingLength,
     pooling: sentenceTransformers.pooling ?? "mean",
     normalize: sentenceTransformers.normalize ?? true,
+    sparsePooling: sentenceTransformers.sparsePooling ?? "max",
+    sparseActivation: sentenceTransformers.sparseActivation ?? "relu",
     prompts: Object.freeze({ ...sentenceTransformers.prompts }),
     defaultPromptName: sentenceTransformers.defaultPromptName,
     heads: Object.freeze({ ...model.heads }),

@@ -34,7 +34,15 @@ export type {
 } from "./inspect.js";
 export type { GeneratorLoadOptions, LoadOptions, ModelInfo } from "./loading.js";
 export type { ProblemType } from "./gguf/classifier.js";
-export type { DeviceInfo, NativeHeads, NativeMemory, PoolingMode, TensorType } from "./native.js";
+export type {
+  DeviceInfo,
+  NativeHeads,
+  NativeMemory,
+  PoolingMode,
+  SparseActivation,
+  SparsePooling,
+  TensorType,
+} from "./native.js";
 export type { Profile, ProfiledOperation } from "./profile.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
@@ -53,6 +61,8 @@ export type { ZeroShotClassification, ZeroShotOptions } from "./tasks/classify-z
 export type { LabelScore, ScoreActivation } from "./tasks/label-scores.js";
 export { embeddingRanges, quantizeEmbedding } from "./tasks/embedding-precision.js";
 export type { EmbeddingOf, EmbeddingPrecision, EmbeddingRanges } from "./tasks/embedding-precision.js";
+export { sparseSimilarity } from "./tasks/embed-sparse.js";
+export type { EmbedSparseOptions, SparseEmbedding, SparseWeights } from "./tasks/embed-sparse.js";
 export { maxSim } from "./tasks/embed-tokens.js";
 export type { EmbedTokensOptions, TokenEmbeddings } from "./tasks/embed-tokens.js";
 export type { EmbeddedText, EmbeddedWindow, EmbedWindowsOptions } from "./tasks/embed-windows.js";

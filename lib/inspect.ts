@@ -12,6 +12,7 @@ import { checkOptions, nonEmptyString, signal } from "./options.js";
 /** What a file can be used for; the names are those of the command line. */
 export type Task =
   | "embed"
+  | "embed-sparse"
   | "fill-mask"
   | "next-sentence"
   | "pseudo-log-likelihood"
@@ -218,11 +219,13 @@ function tasksOf(model: ModelFile): Task[] {
   return model.kind === "decoder" ? ["generate", "score"] : encoderTasks(model);
 }
 
-function encoderTasks({ heads, labels }: EncoderFile): Task[] {
+function encoderTasks({ heads, labels, sentenceTransformers }: EncoderFile): Task[] {
   // A classifier stands on the pooler's output; llama.cpp's converter leaves the pooler out.
   const classifies = heads.sequenceLabels > 0 && heads.pooler;
   const possible: [Task, boolean][] = [
     ["embed", true],
+    // Any masked-token head gives the numbers; only one that was trained for it gives good ones.
+    ["embed-sparse", heads.mlm && sentenceTransformers.sparsePooling !== undefined],
     ["fill-mask", heads.mlm],
     ["next-sentence", heads.nextSentence],
     ["pseudo-log-likelihood", heads.mlm],

@@ -166,9 +166,30 @@ export interface EncodeRequest {
   tokenLogits?: boolean;
   /** `answerLogits`, [T, 2] = (start, end) of an answer; the model must have the head. */
   answerLogits?: boolean;
+  /** `sparse`, [B]: weights of the vocabulary's tokens; the model must have a masked-token head. */
+  sparse?: SparseRequest;
 }
 
-export interface EncodeResult {
+export type SparsePooling = "max" | "sum";
+export type SparseActivation = "relu" | "log1p_relu";
+
+export interface SparseRequest {
+  pooling: SparsePooling;
+  activation: SparseActivation;
+  /** Only weights above it are returned; at least 0. */
+  threshold: number;
+  /** Only so many, the largest, are returned; at least 1. */
+  most: number;
+}
+
+/** The weights that are kept, in order of token ids. */
+export interface SparseVector {
+  indices: Int32Array;
+  values: Float32Array;
+}
+
+/** Outputs that are plain numbers. */
+export interface DenseResult {
   pooled?: Float32Array;
   lastHiddenState?: Float32Array;
   poolerOutput?: Float32Array;
@@ -179,6 +200,10 @@ export interface EncodeResult {
   sequenceLogits?: Float32Array;
   tokenLogits?: Float32Array;
   answerLogits?: Float32Array;
+}
+
+export interface EncodeResult extends DenseResult {
+  sparse?: SparseVector[];
 }
 
 export interface SamplingOptions {

@@ -25,6 +25,11 @@ interface CommandEntry {
 
 const COMMANDS: readonly CommandEntry[] = [
   { name: "embed", summary: "turn texts into vectors", load: () => import("./embed.js") },
+  {
+    name: "embed-sparse",
+    summary: "turn texts into weights of words, for SPLADE models",
+    load: () => import("./embed-sparse.js"),
+  },
   { name: "fill-mask", summary: "predict the word behind [MASK]", load: () => import("./fill-mask.js") },
   {
     name: "next-sentence",

@@ -1,6 +1,6 @@
 /**
  * What a sentence-transformers folder says about embedding, as metadata. Its modules must be a transformer, a
- * pooling and perhaps a normalization; any other (`Dense`, …) would change the numbers and is refused by name.
+ * pooling (of hidden states, or SPLADE's of logits) and perhaps a normalization; any other (`Dense`, …) would change the numbers and is refused by name.
  */
 import { join, normalize, sep } from "node:path";
 import { ModelFileError, UnsupportedError } from "../errors.js";
@@ -30,6 +30,17 @@ const POOLING: readonly [flag: string, word: string, mode: PoolingMode | undefin
 /** llama.cpp's `pooling_type`, which has no number for `max`. */
 const POOLING_TYPE: Partial<Record<PoolingMode, number>> = { mean: 1, cls: 2, last: 3 };
 
+/** What a folder's modules may be. Since version 5.2 the transformer of SPLADE models goes by the general name. */
+const KNOWN_MODULES: readonly (readonly string[])[] = [
+  ["Transformer", "Pooling"],
+  ["Transformer", "Pooling", "Normalize"],
+  ["MLMTransformer", "SpladePooling"],
+  ["Transformer", "SpladePooling"],
+];
+/** What sentence-transformers' SpladePooling may be told, its defaults first. */
+const SPLADE_POOLING = ["max", "sum"];
+const SPLADE_ACTIVATION = ["relu", "log1p_relu"];
+
 interface Module {
   kind: string;
   path: string;
@@ -45,13 +56,20 @@ export async function readSentenceTransformersFolder(
   const transformerFolder = inside(folder, transformer.path);
   const poolingFile = await JsonFile.read(inside(folder, pooling.path), "config.json");
   const prompts = await JsonFile.find(folder, "config_sentence_transformers.json");
+  const limits = {
+    transformer: transformerFolder,
+    maxSequenceLength: await readMaxLength(transformerFolder),
+  };
+  if (pooling.kind === "SpladePooling") {
+    const metadata = [...spladeMetadata(poolingFile), ...promptMetadata(prompts)];
+    return { ...limits, dimension: undefined, metadata };
+  }
   const mode = readPoolingMode(poolingFile);
   if (poolingFile.value["include_prompt"] === false && hasPrompts(prompts)) {
     throw unsupported(poolingFile.path, "include_prompt", "pooling without the prompt's tokens");
   }
   return {
-    transformer: transformerFolder,
-    maxSequenceLength: await readMaxLength(transformerFolder),
+    ...limits,
     dimension: poolingFile.optionalInteger("word_embedding_dimension", 1, 2 ** 20),
     metadata: [...poolingMetadata(mode, normalization !== undefined), ...promptMetadata(prompts)],
   };
@@ -73,9 +91,9 @@ async function readModules(folder: string): Promise<Module[] | undefined> {
     path: at,
   }));
   const kinds = modules.map(({ kind }) => kind);
-  const foreign = kinds.find((kind) => !["Transformer", "Pooling", "Normalize"].includes(kind));
+  const foreign = kinds.find((kind) => !KNOWN_MODULES.some((known) => known.includes(kind)));
   if (foreign !== undefined) throw unsupported(path, foreign, `the module ${foreign}`);
-  if (!["Transformer,Pooling", "Transformer,Pooling,Normalize"].includes(kinds.join(","))) {
+  if (!KNOWN_MODULES.some((known) => known.join(",") === kinds.join(","))) {
     throw unsupported(path, "modules.json", `the modules ${kinds.join(", ")}`);
   }
   return modules;
@@ -119,6 +137,20 @@ function poolingMetadata(mode: PoolingMode, normalized: boolean): MetadataItem[]
   const number = POOLING_TYPE[mode];
   if (number !== undefined) metadata.push({ key: "bert.pooling_type", type: "u32", value: number });
   return metadata;
+}
+
+function spladeMetadata(file: JsonFile): MetadataItem[] {
+  const choice = (field: string, known: readonly string[]): string => {
+    const value = file.value[field] ?? known[0]!;
+    if (typeof value === "string" && known.includes(value)) return value;
+    throw unsupported(file.path, field, `SPLADE pooling with ${field} ${JSON.stringify(value)}`);
+  };
+  const pooling = choice("pooling_strategy", SPLADE_POOLING);
+  const activation = choice("activation_function", SPLADE_ACTIVATION);
+  return [
+    { key: "sentence_transformers.sparse_pooling", type: "string", value: pooling },
+    { key: "sentence_transformers.sparse_activation", type: "string", value: activation },
+  ];
 }
 
 async function readMaxLength(folder: string): Promise<number | undefined> {

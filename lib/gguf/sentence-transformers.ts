@@ -1,10 +1,13 @@
 /** What a sentence-transformers model says about embedding: pooling, normalization, length, prompts. */
-import type { PoolingMode } from "../native.js";
+import type { PoolingMode, SparseActivation, SparsePooling } from "../native.js";
 import type { MetadataReader } from "./metadata.js";
 
 export interface SentenceTransformersInfo {
   /** How token vectors become one; absent when the file does not say or says none. */
   pooling?: PoolingMode;
+  /** How token logits become the weights of a sparse embedding; absent when the file does not say. */
+  sparsePooling?: SparsePooling;
+  sparseActivation?: SparseActivation;
   /** Whether embeddings are scaled to unit length; absent when the file does not say. */
   normalize?: boolean;
   /** Most tokens per text, special tokens included; never above the context length. */
@@ -27,6 +30,8 @@ export function readSentenceTransformers(
   const prompts = readPrompts(keys);
   return {
     pooling: readPooling(keys),
+    sparsePooling: readWord(keys, "sentence_transformers.sparse_pooling", ["max", "sum"]),
+    sparseActivation: readWord(keys, "sentence_transformers.sparse_activation", ["relu", "log1p_relu"]),
     normalize: keys.optionalBoolean("sentence_transformers.normalize"),
     maxSequenceLength: limit === undefined ? undefined : Math.min(limit, contextLength),
     prompts,
@@ -36,13 +41,16 @@ export function readSentenceTransformers(
 
 /** Ours, which knows every mode, before llama.cpp's, which has no number for `max`. */
 function readPooling(keys: MetadataReader): PoolingMode | undefined {
-  const key = "sentence_transformers.pooling";
-  const name = keys.optionalString(key);
-  const mode = POOLING_MODES.find((candidate) => candidate === name);
-  if (name !== undefined && mode === undefined)
-    throw keys.error(key, `one of ${POOLING_MODES.join(", ")}`, name);
+  const mode = readWord(keys, "sentence_transformers.pooling", POOLING_MODES);
   const type = keys.optionalInteger("bert.pooling_type", 0, POOLING_TYPES.length - 1);
   return mode ?? (type === undefined ? undefined : POOLING_TYPES[type]);
+}
+
+function readWord<T extends string>(keys: MetadataReader, key: string, words: readonly T[]): T | undefined {
+  const value = keys.optionalString(key);
+  const word = words.find((candidate) => candidate === value);
+  if (value !== undefined && word === undefined) throw keys.error(key, `one of ${words.join(", ")}`, value);
+  return word;
 }
 
 function readPrompts(keys: MetadataReader): Record<string, string> {

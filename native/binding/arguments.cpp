@@ -142,6 +142,27 @@ LoadOptions to_load_options(const Napi::Value& value) {
     return options;
 }
 
+namespace {
+
+std::optional<SparseRequest> to_sparse_request(const Napi::Value& value) {
+    if (value.IsUndefined()) return std::nullopt;
+    const Napi::Object object = to_object(value, "sparse");
+    SparseRequest request;
+    request.pooling.over =
+        sparse_pooling_from_name(to_text(get_property(object, "pooling"), "sparse.pooling"));
+    request.pooling.activation =
+        sparse_activation_from_name(to_text(get_property(object, "activation"), "sparse.activation"));
+    const double threshold = to_number(get_property(object, "threshold"), "sparse.threshold");
+    if (!(threshold >= 0.0) || std::isinf(threshold))
+        throw wrong_argument("a number from 0 on", "sparse.threshold");
+    request.threshold = static_cast<float>(threshold);
+    request.most =
+        to_integer(get_property(object, "most"), "sparse.most", 1, std::numeric_limits<int32_t>::max());
+    return request;
+}
+
+}  // namespace
+
 EncodeRequest to_encode_request(const Napi::Value& value) {
     const Napi::Object object = to_object(value, "request");
     EncodeRequest request;
@@ -160,6 +181,7 @@ EncodeRequest to_encode_request(const Napi::Value& value) {
     request.sequence_labels = flag(object, "sequenceLogits");
     request.token_labels = flag(object, "tokenLogits");
     request.answer = flag(object, "answerLogits");
+    request.sparse = to_sparse_request(get_property(object, "sparse"));
     return request;
 }
 

@@ -37,6 +37,17 @@ Napi::Value start_task(Napi::Env env, const Napi::Function& on_event,
     }
 }
 
+Napi::Value sparse_to_js(Napi::Env env, const std::vector<SparseVector>& vectors) {
+    Napi::Array array = Napi::Array::New(env, vectors.size());
+    for (uint32_t i = 0; i < vectors.size(); ++i) {
+        Napi::Object vector = Napi::Object::New(env);
+        vector.Set("indices", to_js(env, vectors[i].indices));
+        vector.Set("values", to_js(env, vectors[i].values));
+        array.Set(i, vector);
+    }
+    return array;
+}
+
 Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
     Napi::Object object = Napi::Object::New(env);
     const auto set = [&](const char* name, const std::vector<float>& values) {
@@ -52,6 +63,7 @@ Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
     set("sequenceLogits", result.sequence_labels);
     set("tokenLogits", result.token_labels);
     set("answerLogits", result.answer);
+    if (!result.sparse.empty()) object.Set("sparse", sparse_to_js(env, result.sparse));
     return object;
 }
 

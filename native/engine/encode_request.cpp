@@ -17,7 +17,7 @@ void check_heads(const EncodeRequest& request, const Heads& heads) {
     };
     need(request.pooler, heads.pooler, "pooler");
     need(request.next_sentence, heads.next_sentence, "next-sentence head");
-    need(!request.mlm_positions.empty(), heads.mlm, "masked-token head");
+    need(!request.mlm_positions.empty() || request.sparse, heads.mlm, "masked-token head");
     need(request.sequence_labels, heads.sequence_labels > 0, "sequence classifier");
     need(request.token_labels, heads.token_labels > 0, "token classifier");
     need(request.answer, heads.question_answering, "question-answering head");
@@ -104,8 +104,11 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, const Heads&
     const size_t token_labels = count(request.token_labels, tokens * heads.token_labels);
     const size_t answer = count(request.answer, tokens * 2);
 
+    const int64_t most = request.sparse ? std::min(request.sparse->most, size.vocabulary) : 0;
+    const auto sparse = static_cast<size_t>(sequences() * 2 * most);  // at most
+
     const size_t values = pooled + last + pooler + hidden + attention + mlm + next_sentence +
-                          sequence_labels + token_labels + answer;
+                          sequence_labels + token_labels + answer + sparse;
     require_memory(values * sizeof(float), "The results (fewer outputs or texts at a time need less)");
     result.pooled.resize(pooled);
     result.last_hidden.resize(last);
@@ -117,14 +120,18 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, const Heads&
     result.sequence_labels.resize(sequence_labels);
     result.token_labels.resize(token_labels);
     result.answer.resize(answer);
+    if (request.sparse) result.sparse.resize(static_cast<size_t>(sequences()));
 }
 
 bool EncodeJob::same_outputs(const EncodeJob& other) const {
     const EncodeRequest& a = request;
     const EncodeRequest& b = other.request;
-    return a.hidden_states == b.hidden_states && a.attentions == b.attentions && a.pooler == b.pooler &&
-           a.next_sentence == b.next_sentence && a.sequence_labels == b.sequence_labels &&
-           a.token_labels == b.token_labels && a.answer == b.answer;
+    const auto pooling = [](const EncodeRequest& r) {
+        return r.sparse ? std::optional(r.sparse->pooling) : std::nullopt;
+    };
+    return pooling(a) == pooling(b) && a.hidden_states == b.hidden_states && a.attentions == b.attentions &&
+           a.pooler == b.pooler && a.next_sentence == b.next_sentence &&
+           a.sequence_labels == b.sequence_labels && a.token_labels == b.token_labels && a.answer == b.answer;
 }
 
 }  // namespace ggml_transformers

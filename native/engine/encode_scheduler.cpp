@@ -49,6 +49,15 @@ bool EncodeScheduler::wants_express_batch() const {
            !std::all_of(jobs_.begin(), jobs_.end(), express);
 }
 
+// Whether the batch at hand, of that many tokens, has room for one more sequence. The weights of the
+// vocabulary are many numbers for each.
+bool EncodeScheduler::fits(const Pick& pick, int64_t tokens) const {
+    constexpr int64_t most_weights = 16'000'000;
+    if (tokens + pick.length() > token_budget_) return false;
+    const auto sequences = static_cast<int64_t>(picks_.size()) + 1;
+    return !pick.job->request.sparse || sequences * model_.size().vocabulary <= most_weights;
+}
+
 // Takes a sequence from each job in turn until the budget is spent. The oldest job decides which outputs the
 // batch has.
 void EncodeScheduler::pick_batch() {
@@ -65,7 +74,7 @@ void EncodeScheduler::pick_batch() {
             if (sample == nullptr) sample = job.get();
             if (!job->same_outputs(*sample)) continue;
             const Pick pick{job, job->next, picks_.size()};
-            if (!picks_.empty() && tokens + pick.length() > token_budget_) continue;
+            if (!picks_.empty() && !fits(pick, tokens)) continue;
             picks_.push_back(pick);
             tokens += pick.length();
             ++job->next;
@@ -119,6 +128,7 @@ EncoderWants EncodeScheduler::wants() const {
     wants.sequence_labels = sample.sequence_labels;
     wants.token_labels = sample.token_labels;
     wants.answer = sample.answer;
+    if (sample.sparse) wants.sparse = sample.sparse->pooling;
     return wants;
 }
 
@@ -228,6 +238,25 @@ class Delivery {
     void token_labels(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.token_labels); }
     void answer(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.answer); }
 
+    // `outputs` has the weights, or the logits they are made of.
+    void sparse(const EncoderOutputs& outputs, int64_t index) const {
+        const SparseRequest& wanted = *job_.request.sparse;
+        const int64_t n = size_.vocabulary;
+        std::vector<float> made;
+        const float* weights = nullptr;
+        if (outputs.vocabulary != nullptr) {
+            weights = view_output(outputs.vocabulary, index * n, n, storage_);
+        } else {
+            const float* logits = view_output(outputs.vocabulary_logits, row_ * n, length_ * n, storage_);
+            made.assign(static_cast<size_t>(n), 0.0f);
+            for (int64_t i = 0; i < length_; ++i) add_logits(wanted.pooling, logits + i * n, n, made.data());
+            finish_weights(wanted.pooling, n, made.data());
+            weights = made.data();
+        }
+        job_.result.sparse[static_cast<size_t>(sequence_)] =
+            sparse_vector(weights, n, wanted.threshold, wanted.most);
+    }
+
     // Returns the batch's next masked-token row.
     int64_t mlm(const ggml_tensor* tensor, int64_t batch_row) const {
         if (job_.mlm_rows.empty()) return batch_row;
@@ -274,6 +303,7 @@ void EncodeScheduler::deliver(const EncoderOutputs& outputs) {
             if (job.request.sequence_labels) delivery.sequence_labels(outputs.sequence_labels, index);
             if (job.request.token_labels) delivery.token_labels(outputs.token_labels);
             if (job.request.answer) delivery.answer(outputs.answer);
+            if (job.request.sparse) delivery.sparse(outputs, index);
             mlm_row = delivery.mlm(outputs.mlm, mlm_row);
             if (--job.remaining == 0) job.completion.finish(std::move(job.result));
         }

@@ -11,9 +11,17 @@
 #include "engine/graph_runner.h"
 #include "engine/job.h"
 #include "engine/pooling.h"
+#include "engine/sparse_pooling.h"
 #include "models/model.h"
 
 namespace ggml_transformers {
+
+// A weight for each token of the vocabulary, of which those above `threshold` are returned, at most `most`.
+struct SparseRequest {
+    SparsePooling pooling;
+    float threshold = 0.0f;
+    int64_t most = 0;
+};
 
 struct EncodeRequest {
     std::vector<int32_t> ids;       // [T]
@@ -30,6 +38,7 @@ struct EncodeRequest {
     bool token_labels = false;
     bool answer = false;
     std::vector<int32_t> mlm_positions;  // [M], indices into T
+    std::optional<SparseRequest> sparse;
 };
 
 // Empty where not asked for. Layouts as in lib/native.ts.
@@ -44,6 +53,7 @@ struct EncodeResult {
     std::vector<float> sequence_labels;
     std::vector<float> token_labels;
     std::vector<float> answer;
+    std::vector<SparseVector> sparse;  // [B]
 };
 
 // Throws Error(InvalidArgument | InputTooLong | Unsupported) for what the model cannot encode.
@@ -100,6 +110,7 @@ class EncodeScheduler {
 
     void drop_cancelled();
     void pick_batch();
+    bool fits(const Pick& pick, int64_t tokens) const;
     bool is_express(const EncodeJob& job) const;
     bool wants_express_batch() const;
     void lay_out_batch();

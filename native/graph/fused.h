@@ -11,6 +11,7 @@
 #include "engine/compute_pool.h"
 #include "engine/graph_builder.h"
 #include "engine/ragged_batch.h"
+#include "engine/sparse_pooling.h"
 #include "graph/blocks.h"
 #include "graph/row_store.h"
 #include "kernels/kernels.h"
@@ -50,6 +51,11 @@ class FusedCpu {
     ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
                                   int64_t layer, ggml_tensor* qkv, int64_t heads, float scale);
 
+    // For each sequence, the weights of the layer's outputs from the logits of its tokens, `x` [H, T]: [V,
+    // B]. `sequences` has as many values as the batch has sequences.
+    ggml_tensor* vocabulary_weights(GraphBuilder& builder, const Linear& layer, const SparsePooling& pooling,
+                                    const RaggedBatch& batch, ggml_tensor* sequences, ggml_tensor* x);
+
     // Bytes of packed weights, and of working memory.
     uint64_t packed_bytes() const { return packed_bytes_; }
     uint64_t scratch_bytes() const;
@@ -69,6 +75,20 @@ class FusedCpu {
     };
     static constexpr size_t most_products = 3;
 
+    // Logits are computed from these a tile at a time.
+    struct LogitTiles {
+        Linear layer;
+        int64_t k = 0;
+        // Where the kernels know the weights' type, else null and GGML's rows.
+        const PackedWeights* packed = nullptr;
+        Rows rows;
+        const uint8_t* converted = nullptr;
+        size_t row_bytes = 0;
+    };
+
+    // Whether the kernels know the weights' type, and the form their rows have then.
+    static bool has_kernel(const ggml_tensor* weight);
+    static RowForm row_form(const ggml_tensor* weight);
     const Packed& packed(const ggml_tensor* weight);
     // Row `index` as floats, perhaps in `scratch`.
     const float* table_row(const ggml_tensor* table, int64_t index, float* scratch) const;
@@ -83,6 +103,11 @@ class FusedCpu {
                                   const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
                         const ggml_tensor* residual, ggml_tensor* out);
+    void compute_vocabulary_weights(const Linear& layer, const SparsePooling& pooling,
+                                    const RaggedBatch& batch, const ggml_tensor* x, ggml_tensor* out);
+    LogitTiles logit_tiles(const Linear& layer, const ggml_tensor* x);
+    void compute_logits(const LogitTiles& logits, int64_t first, int64_t rows, int64_t column,
+                        int64_t columns, float* tile) const;
     // Products of x with packed weights, all at once.
     void multiply(const ggml_tensor* x, const Product* products, size_t count);
     // `same_rows`: the product before has left x in the form this one wants.

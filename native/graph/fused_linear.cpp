@@ -34,6 +34,13 @@ const Packing* packing_of(const ggml_tensor* weight) {
 
 }  // namespace
 
+bool FusedCpu::has_kernel(const ggml_tensor* weight) { return packing_of(weight) != nullptr; }
+
+RowForm FusedCpu::row_form(const ggml_tensor* weight) {
+    const Packing* packing = packing_of(weight);
+    return packing == nullptr ? RowForm::Floats : info(packing->format).rows;
+}
+
 const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
     const auto [entry, is_new] = packed_.try_emplace(weight->data);
     Packed& p = entry->second;
@@ -67,8 +74,7 @@ ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& 
     int64_t outputs = 0;
     for (const Linear& layer : layers) {
         outputs += layer.weight->ne[1];
-        const Packing* packing = packing_of(layer.weight);
-        want_rows(x, packing == nullptr ? RowForm::Floats : info(packing->format).rows);
+        want_rows(x, row_form(layer.weight));
     }
     want_floats(residual);
     return builder.custom(

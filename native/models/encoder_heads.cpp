@@ -1,5 +1,7 @@
 #include "models/encoder_heads.h"
 
+#include "graph/fused.h"
+
 namespace ggml_transformers {
 
 EncoderHeads read_encoder_heads(const Weights& weights, const ModelSize& size, ggml_tensor* tokens,
@@ -64,10 +66,23 @@ void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const Encod
     }
     if (wants.mlm) {
         b.block("masked-token head");
-        ggml_tensor* x = embed(b, {out.last_hidden, b.input(batch.mlm_rows)});  // [H, M]
-        x = linear(b, mlm_transform, mlm_activation, x);                        // [E, M]
-        out.mlm = b.output(linear(b, mlm_output, norm(b, mlm_norm, x)));        // [V, M]
+        ggml_tensor* x = embed(b, {out.last_hidden, b.input(batch.mlm_rows)});      // [H, M]
+        out.mlm = b.output(linear(b, mlm_output, transform_for_vocabulary(b, x)));  // [V, M]
     }
+    if (wants.sparse) {
+        ggml_tensor* x = transform_for_vocabulary(b.block("sparse head"), out.last_hidden);  // [E, T]
+        if (b.fused() == nullptr) {
+            out.vocabulary_logits = b.output(linear(b, mlm_output, x));  // [V, T]
+        } else {
+            out.vocabulary = b.output(b.fused()->vocabulary_weights(
+                b, mlm_output, *wants.sparse, batch.layout, b.input(batch.cls_rows), x));  // [V, B]
+        }
+    }
+}
+
+// What the logits of the vocabulary are products of: [H, M] -> [E, M].
+ggml_tensor* EncoderHeads::transform_for_vocabulary(GraphBuilder& b, ggml_tensor* x) const {
+    return norm(b, mlm_norm, linear(b, mlm_transform, mlm_activation, x));
 }
 
 }  // namespace ggml_transformers

@@ -22,6 +22,9 @@ struct EncoderHeads {
     // Appends those that are wanted; `out.last_hidden` is there.
     void build(GraphBuilder& builder, const EncoderBatch& batch, const EncoderWants& wants,
                EncoderOutputs& out) const;
+
+ private:
+    ggml_tensor* transform_for_vocabulary(GraphBuilder& builder, ggml_tensor* x) const;
 };
 
 // Those in the file, over the token embedding `tokens` [E, V]; `epsilon` and `bias` are of the masked-token

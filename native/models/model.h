@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "engine/graph_builder.h"
 #include "engine/model_spec.h"
 #include "engine/ragged_batch.h"
+#include "engine/sparse_pooling.h"
 #include "engine/weights.h"
 #include "graph/blocks.h"
 
@@ -54,12 +56,13 @@ struct EncoderWants {
     bool sequence_labels = false;
     bool token_labels = false;
     bool answer = false;
+    std::optional<SparsePooling> sparse;
 
     bool operator==(const EncoderWants& other) const {
         return hidden_states == other.hidden_states && attentions == other.attentions &&
                pooler == other.pooler && next_sentence == other.next_sentence && mlm == other.mlm &&
                sequence_labels == other.sequence_labels && token_labels == other.token_labels &&
-               answer == other.answer;
+               answer == other.answer && sparse == other.sparse;
     }
 };
 
@@ -73,6 +76,8 @@ struct EncoderOutputs {
     ggml_tensor* sequence_labels = nullptr;             // [labels, B]
     ggml_tensor* token_labels = nullptr;                // [labels, T]
     ggml_tensor* answer = nullptr;                      // [2, T]: start, end
+    ggml_tensor* vocabulary = nullptr;                  // [V, B]: weights of the vocabulary's tokens, or
+    ggml_tensor* vocabulary_logits = nullptr;           // [V, T]: what they are to be made of
 };
 
 class EncoderModel {

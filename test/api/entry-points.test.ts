@@ -17,7 +17,7 @@ describe("the entry points", () => {
   it("export what the documentation names, and nothing else", () => {
     expect(Object.keys(commonJs).sort()).toEqual(
       `Encoder Generator Tokenizer Encoding TokenStream attentionHtml convert devices embeddingRanges inspect
-      maxSim quantize quantizeEmbedding similarity AbortError DeviceError
+      maxSim quantize quantizeEmbedding similarity sparseSimilarity AbortError DeviceError
       DisposedError GgmlTransformersError InputTooLongError InternalError InvalidArgumentError ModelFileError SessionFileError
       NativeUnavailableError OutOfMemoryError TokenizerError UnsupportedError`
         .split(/\s+/)

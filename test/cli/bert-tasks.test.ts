@@ -116,6 +116,38 @@ describe("next-sentence", () => {
   });
 });
 
+describe("embed-sparse", () => {
+  const texts = ["a small boat", "the great whale"];
+
+  it("prints what the library returns", async () => {
+    const options = ["--pooling", "sum", "--activation", "log1p_relu", "--top-k", "7", "--prompt", "about: "];
+    const args = ["embed-sparse", ...texts, ...options];
+    const printed = await cliJson<{ text: string; indices: number[]; values: number[]; tokens: string[] }>(
+      args,
+    );
+    const embeddings = await encoder.embedSparse(texts, {
+      pooling: "sum",
+      activation: "log1p_relu",
+      topK: 7,
+      prompt: "about: ",
+    });
+    expect(printed.map(({ text }) => text)).toEqual(texts);
+    for (const [i, { indices, values, tokens }] of embeddings.entries()) {
+      expect(printed[i]).toMatchObject({ indices: [...indices], tokens });
+      expect(Float32Array.from(printed[i]!.values)).toEqual(values);
+    }
+  });
+
+  it("shows the heaviest tokens in a line", async () => {
+    const { exit, stdout } = await cli(["embed-sparse", texts[0]!, "--threshold", "1"]);
+    const { values } = await encoder.embedSparse(texts[0]!, { threshold: 1 });
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^a small boat +${values.length} weights +\\S+ \\d`));
+    const refused = await cli(["embed-sparse", "a", "--threshold", "-1"]);
+    expect(refused.exit).toBe(2);
+  });
+});
+
 describe("pseudo-log-likelihood", () => {
   const texts = ["He went to sea.", "Sea to went he."];
 

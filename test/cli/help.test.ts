@@ -6,6 +6,7 @@ import { cli, ROOT } from "./run-cli.js";
 
 const COMMANDS = [
   "embed",
+  "embed-sparse",
   "fill-mask",
   "next-sentence",
   "pseudo-log-likelihood",

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { convert } from "../../lib/index.js";
 import { openModelFile } from "../../lib/model-file.js";
-import type { EncodeRequest, EncodeResult, TensorType } from "../../lib/native.js";
+import type { DenseResult, EncodeRequest, EncodeResult, TensorType } from "../../lib/native.js";
 import { LOWERINGS, THREADS, withModel, type Lowering } from "../native/models.js";
 import { encode, ragged, randomIds } from "../native/requests.js";
 import { concatenate, type ReferenceTensor } from "../reference/arithmetic.js";
@@ -191,7 +191,7 @@ function requestFor(test: Converted, references: readonly ReferenceEncoderOutput
 }
 
 function expectOutputs(result: EncodeResult, references: readonly ReferenceEncoderOutput[]): void {
-  const compare = (name: keyof EncodeResult, parts: readonly (Float64Array | undefined)[]) => {
+  const compare = (name: keyof DenseResult, parts: readonly (Float64Array | undefined)[]) => {
     if (parts[0] === undefined) return expect(result[name], name).toBeUndefined();
     expect(relativeError(result[name]!, concatenate(parts as Float64Array[])), name).toBeLessThan(TOLERANCE);
   };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { TENSOR_TYPES } from "../../lib/gguf/types.js";
-import type { BertHyperparameters, EncodeResult, NativeModel } from "../../lib/native.js";
+import type { BertHyperparameters, DenseResult, EncodeResult, NativeModel } from "../../lib/native.js";
 import { cosine } from "../support/golden.js";
 import { integer, random } from "../support/random.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -55,8 +55,8 @@ function run(model: NativeModel, inputs: readonly Input[]): Promise<EncodeResult
 
 /** The part of each result that belongs to each input. */
 function split(result: EncodeResult, inputs: readonly Input[], h: BertHyperparameters): EncodeResult[] {
-  const at = new Map<keyof EncodeResult, number>();
-  const take = (name: keyof EncodeResult, count: number) => {
+  const at = new Map<keyof DenseResult, number>();
+  const take = (name: keyof DenseResult, count: number) => {
     const begin = at.get(name) ?? 0;
     at.set(name, begin + count);
     return result[name]!.slice(begin, begin + count);
@@ -80,7 +80,7 @@ function split(result: EncodeResult, inputs: readonly Input[], h: BertHyperparam
 /** Bit for bit: unlike comparison of numbers, this tells 0 from -0. */
 function expectSameBits(actual: EncodeResult, expected: EncodeResult, what: string): void {
   expect(Object.keys(actual).sort(), what).toEqual(Object.keys(expected).sort());
-  for (const [name, values] of Object.entries(expected) as [keyof EncodeResult, Float32Array][]) {
+  for (const [name, values] of Object.entries(expected) as [keyof DenseResult, Float32Array][]) {
     const bytes = (array: Float32Array) => Buffer.from(array.buffer, array.byteOffset, array.byteLength);
     expect(bytes(actual[name]!).equals(bytes(values)), `${name} of ${what}`).toBe(true);
   }
@@ -139,7 +139,8 @@ describe.each(LOWERINGS)(
         ] as const) {
           const some = await encode(model, { ...request, ...wanted });
           for (const [name, values] of Object.entries(some)) {
-            expect(values).toEqual(all[name as keyof EncodeResult]);
+            expect(values).toEqual(all[name as keyof DenseResult]);
+            expect(values).toEqual(all[name as keyof DenseResult]);
           }
         }
         const { lastHiddenState } = await encode(model, { ...request, lastHiddenState: true, attentions });
