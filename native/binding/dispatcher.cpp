@@ -71,7 +71,7 @@ Dispatcher::TaskId Dispatcher::open(Napi::Env env, const Napi::Function& on_even
     if (function_ == nullptr) throw Error(ErrorCode::Disposed, "The environment is ending");
     const TaskId id = next_id_++;
     if (tasks_.empty()) napi_ref_threadsafe_function(env, function_);
-    Task task{Napi::Promise::Deferred::New(env), Napi::FunctionReference(), nullptr};
+    Task task{Napi::Promise::Deferred::New(env), Napi::FunctionReference(), nullptr, Napi::ObjectReference()};
     if (!on_event.IsEmpty()) task.on_event = Napi::Persistent(on_event);
     tasks_.emplace(id, std::move(task));
     return id;
@@ -121,6 +121,15 @@ void Dispatcher::event(Napi::Env env, TaskId id, const std::vector<double>& argu
     if (task->cancel) task->cancel();
     task->deferred.Reject(thrown.Value());
     erase(env, id);
+}
+
+void Dispatcher::hold(TaskId id, const Napi::Object& value) {
+    if (Task* task = find(id)) task->held = Napi::Persistent(value);
+}
+
+Napi::Object Dispatcher::held(TaskId id) {
+    const Task* task = find(id);
+    return task == nullptr || task->held.IsEmpty() ? Napi::Object() : task->held.Value();
 }
 
 void Dispatcher::forget(Napi::Env env, TaskId id) { erase(env, id); }

@@ -21,6 +21,9 @@ class Dispatcher {
     using Work = std::function<void(Napi::Env, Dispatcher&)>;
     using TaskId = uint64_t;
 
+    template <class T>
+    using ToValue = std::function<Napi::Value(Napi::Env, const T&, const Napi::Object& held)>;
+
     explicit Dispatcher(Napi::Env env);
     ~Dispatcher();
     Dispatcher(const Dispatcher&) = delete;
@@ -39,24 +42,27 @@ class Dispatcher {
     void reject(Napi::Env env, TaskId id, const Error& error);
     // Calls the task's `on_event`. If that throws, the task is cancelled and rejected with what was thrown.
     void event(Napi::Env env, TaskId id, const std::vector<double>& arguments);
+    // Keeps a value until the task ends: memory that an engine writes to. Not for tasks with `on_event`,
+    // which an exception ends while their engine still works.
+    void hold(TaskId id, const Napi::Object& value);
     // Closes a task whose promise nobody has seen.
     void forget(Napi::Env env, TaskId id);
 
     // The environment ends: no more work is run, open promises stay open for ever.
     void close();
 
-    // A completion that settles the task.
+    // A completion that settles the task. `to_value` is given what the task holds.
     template <class T>
-    static Completion<T> settle(const std::shared_ptr<Dispatcher>& self, TaskId id,
-                                std::function<Napi::Value(Napi::Env, const T&)> to_value) {
+    static Completion<T> settle(const std::shared_ptr<Dispatcher>& self, TaskId id, ToValue<T> to_value) {
         return Completion<T>([self, id, to_value = std::move(to_value)](Outcome<T> outcome) {
             auto shared = std::make_shared<Outcome<T>>(std::move(outcome));
             self->post([id, shared, to_value](Napi::Env env, Dispatcher& dispatcher) {
                 if (const auto* error = std::get_if<Error>(shared.get())) {
                     dispatcher.reject(env, id, *error);
                 } else {
+                    const Napi::Object held = dispatcher.held(id);
                     dispatcher.resolve(env, id,
-                                       [&](Napi::Env e) { return to_value(e, std::get<T>(*shared)); });
+                                       [&](Napi::Env e) { return to_value(e, std::get<T>(*shared), held); });
                 }
             });
         });
@@ -67,12 +73,14 @@ class Dispatcher {
         Napi::Promise::Deferred deferred;
         Napi::FunctionReference on_event;
         std::function<void()> cancel;
+        Napi::ObjectReference held;
     };
 
     static void call_js(napi_env env, napi_value, void* context, void*);
     void drain(Napi::Env env);
     void erase(Napi::Env env, TaskId id);
     Task* find(TaskId id);
+    Napi::Object held(TaskId id);
 
     std::mutex mutex_;
     std::deque<Work> queue_;                       // guarded by mutex_

@@ -20,8 +20,7 @@ struct Construction {
 // Opens a task, starts the work and returns { promise, cancel }. When the work cannot start, no promise is
 // left.
 template <class T, class Start>
-Napi::Value start_task(Napi::Env env, const Napi::Function& on_event,
-                       std::function<Napi::Value(Napi::Env, const T&)> to_value,
+Napi::Value start_task(Napi::Env env, const Napi::Function& on_event, Dispatcher::ToValue<T> to_value,
                        const std::shared_ptr<Engine>& engine, Start&& start) {
     const std::shared_ptr<Dispatcher> dispatcher = AddonData::of(env).dispatcher;
     const Dispatcher::TaskId id = dispatcher->open(env, on_event);
@@ -48,23 +47,27 @@ Napi::Value sparse_to_js(Napi::Env env, const std::vector<SparseVector>& vectors
     return array;
 }
 
-Napi::Value encode_result(Napi::Env env, const EncodeResult& result) {
-    Napi::Object object = Napi::Object::New(env);
-    const auto set = [&](const char* name, const std::vector<float>& values) {
-        if (!values.empty()) object.Set(name, to_js(env, values));
-    };
-    set("pooled", result.pooled);
-    set("lastHiddenState", result.last_hidden);
-    set("poolerOutput", result.pooler);
-    set("hiddenStates", result.hidden_states);
-    set("attentions", result.attentions);
-    set("mlmLogits", result.mlm_logits);
-    set("nextSentenceLogits", result.next_sentence);
-    set("sequenceLogits", result.sequence_labels);
-    set("tokenLogits", result.token_labels);
-    set("answerLogits", result.answer);
+// `held` has the arrays already.
+Napi::Value encode_result(Napi::Env env, const EncodeResult& result, const Napi::Object& held) {
+    Napi::Object object = held;
     if (!result.sparse.empty()) object.Set("sparse", sparse_to_js(env, result.sparse));
     return object;
+}
+
+// Arrays of `object` that the engine fills: however large they are, nothing is left to copy on the JavaScript
+// thread. Their pages are not touched here.
+OutputMemory arrays_of(Napi::Env env, const Napi::Object& object) {
+    return [env, object](const char* name, size_t count) {
+        Napi::Float32Array array = Napi::Float32Array::New(env, count);
+        if (array.IsEmpty() || env.IsExceptionPending()) {
+            if (env.IsExceptionPending()) env.GetAndClearPendingException();
+            throw Error(ErrorCode::OutOfMemory,
+                        "The results cannot be allocated (fewer outputs or texts at a time need less)")
+                .with("required", static_cast<double>(count * sizeof(float)));
+        }
+        Napi::Object(object).Set(name, array);
+        return array.Data();
+    };
 }
 
 const char* reason_name(FinishReason reason) {
@@ -79,7 +82,7 @@ const char* reason_name(FinishReason reason) {
     return "length";
 }
 
-Napi::Value generate_result(Napi::Env env, const GenerateResult& result) {
+Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const Napi::Object&) {
     Napi::Object timings = Napi::Object::New(env);
     timings.Set("queuedMs", result.queued_ms);
     timings.Set("promptMs", result.prompt_ms);
@@ -205,9 +208,12 @@ Napi::Value NativeModel::profile(const Napi::CallbackInfo& info) {
 Napi::Value NativeModel::encode(const Napi::CallbackInfo& info) {
     return guarded(info, [&]() -> Napi::Value {
         EncodeRequest request = to_encode_request(info[0]);
+        const Napi::Object outputs = Napi::Object::New(info.Env());
         return start_task<EncodeResult>(info.Env(), Napi::Function(), encode_result, engine_,
-                                        [&](Dispatcher::TaskId, Completion<EncodeResult> completion) {
-                                            return engine_->encode(std::move(request), std::move(completion));
+                                        [&](Dispatcher::TaskId id, Completion<EncodeResult> completion) {
+                                            AddonData::of(info.Env()).dispatcher->hold(id, outputs);
+                                            return engine_->encode(std::move(request), std::move(completion),
+                                                                   arrays_of(info.Env(), outputs));
                                         });
     });
 }
@@ -244,7 +250,10 @@ Napi::Value NativeModel::logits(const Napi::CallbackInfo& info) {
         LogitsRequest request{to_ids(info[0], "ids")};
         return start_task<LogitsResult>(
             info.Env(), Napi::Function(),
-            [](Napi::Env env, const LogitsResult& result) { return to_js(env, result.logits); }, engine_,
+            [](Napi::Env env, const LogitsResult& result, const Napi::Object&) {
+                return to_js(env, result.logits);
+            },
+            engine_,
             [&](Dispatcher::TaskId, Completion<LogitsResult> completion) {
                 return engine_->logits(std::move(request), std::move(completion));
             });

@@ -24,8 +24,7 @@ std::vector<T> copy_typed_array(const Napi::Value& value, napi_typedarray_type t
 
 // Runs `work` on the pool and settles a task with its result.
 template <class T>
-Napi::Value run_on_pool(Napi::Env env, std::function<T()> work,
-                        std::function<Napi::Value(Napi::Env, const T&)> to_value) {
+Napi::Value run_on_pool(Napi::Env env, std::function<T()> work, Dispatcher::ToValue<T> to_value) {
     AddonData& data = AddonData::of(env);
     const Dispatcher::TaskId id = data.dispatcher->open(env, Napi::Function());
     CancelToken cancel;
@@ -57,7 +56,7 @@ Napi::Value quantize_rows_js(const Napi::CallbackInfo& info) {
         const int64_t row_length = to_row_length(info[2]);
         return run_on_pool<std::vector<uint8_t>>(
             info.Env(), [type, values, row_length] { return quantize_rows(type, *values, row_length); },
-            [](Napi::Env env, const std::vector<uint8_t>& bytes) -> Napi::Value {
+            [](Napi::Env env, const std::vector<uint8_t>& bytes, const Napi::Object&) -> Napi::Value {
                 Napi::Uint8Array array = Napi::Uint8Array::New(env, bytes.size());
                 if (array.IsEmpty() || env.IsExceptionPending()) return env.Undefined();
                 if (!bytes.empty()) std::memcpy(array.Data(), bytes.data(), bytes.size());
@@ -74,7 +73,9 @@ Napi::Value dequantize_rows_js(const Napi::CallbackInfo& info) {
         const int64_t row_length = to_row_length(info[2]);
         return run_on_pool<std::vector<float>>(
             info.Env(), [type, bytes, row_length] { return dequantize_rows(type, *bytes, row_length); },
-            [](Napi::Env env, const std::vector<float>& values) { return to_js(env, values); });
+            [](Napi::Env env, const std::vector<float>& values, const Napi::Object&) {
+                return to_js(env, values);
+            });
     });
 }
 

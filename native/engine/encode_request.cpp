@@ -70,7 +70,7 @@ void check_encode_request(const EncodeRequest& request, const ModelSize& size, c
 }
 
 EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, const Heads& heads, CancelToken cancel_,
-                     Completion<EncodeResult> completion_)
+                     Completion<EncodeResult> completion_, const OutputMemory& memory)
     : request(std::move(request_)), cancel(std::move(cancel_)), completion(std::move(completion_)) {
     offsets.reserve(request.lengths.size() + 1);
     attention_offsets.reserve(request.lengths.size() + 1);
@@ -91,36 +91,39 @@ EncodeJob::EncodeJob(EncodeRequest request_, const ModelSize& size, const Heads&
                                         static_cast<int64_t>(row));
     }
 
+    take_memory(size, heads, memory);
+}
+
+void EncodeJob::take_memory(const ModelSize& size, const Heads& heads, const OutputMemory& memory) {
     const int64_t tokens = offsets.back();
-    const auto count = [](bool wanted, int64_t values) { return static_cast<size_t>(wanted ? values : 0); };
-    const size_t pooled = count(request.pooling.has_value(), sequences() * size.hidden);
-    const size_t last = count(request.last_hidden, tokens * size.hidden);
-    const size_t pooler = count(request.pooler, sequences() * size.hidden);
-    const size_t hidden = count(request.hidden_states, (size.layers + 1) * tokens * size.hidden);
-    const size_t attention = count(request.attentions, attention_offsets.back());
-    const size_t mlm = request.mlm_positions.size() * static_cast<size_t>(size.vocabulary);
-    const size_t next_sentence = count(request.next_sentence, sequences() * 2);
-    const size_t sequence_labels = count(request.sequence_labels, sequences() * heads.sequence_labels);
-    const size_t token_labels = count(request.token_labels, tokens * heads.token_labels);
-    const size_t answer = count(request.answer, tokens * 2);
+    const auto want = [](bool wanted, int64_t values, Floats& output) {
+        output.size = static_cast<size_t>(wanted ? values : 0);
+    };
+    EncodeResult& r = result;
+    want(request.pooling.has_value(), sequences() * size.hidden, r.pooled);
+    want(request.last_hidden, tokens * size.hidden, r.last_hidden);
+    want(request.pooler, sequences() * size.hidden, r.pooler);
+    want(request.hidden_states, (size.layers + 1) * tokens * size.hidden, r.hidden_states);
+    want(request.attentions, attention_offsets.back(), r.attentions);
+    want(true, static_cast<int64_t>(request.mlm_positions.size()) * size.vocabulary, r.mlm_logits);
+    want(request.next_sentence, sequences() * 2, r.next_sentence);
+    want(request.sequence_labels, sequences() * heads.sequence_labels, r.sequence_labels);
+    want(request.token_labels, tokens * heads.token_labels, r.token_labels);
+    want(request.answer, tokens * 2, r.answer);
 
-    const int64_t most = request.sparse ? std::min(request.sparse->most, size.vocabulary) : 0;
-    const auto sparse = static_cast<size_t>(sequences() * 2 * most);  // at most
-
-    const size_t values = pooled + last + pooler + hidden + attention + mlm + next_sentence +
-                          sequence_labels + token_labels + answer + sparse;
+    size_t values = 0;
+    for (const EncodeOutput& output : encode_outputs) values += (r.*output.numbers).size;
+    if (request.sparse) {
+        const int64_t most = std::min(request.sparse->most, size.vocabulary);
+        values += static_cast<size_t>(sequences() * 2 * most);
+        r.sparse.resize(static_cast<size_t>(sequences()));
+    }
     require_memory(values * sizeof(float), "The results (fewer outputs or texts at a time need less)");
-    result.pooled.resize(pooled);
-    result.last_hidden.resize(last);
-    result.pooler.resize(pooler);
-    result.hidden_states.resize(hidden);
-    result.attentions.resize(attention);
-    result.mlm_logits.resize(mlm);
-    result.next_sentence.resize(next_sentence);
-    result.sequence_labels.resize(sequence_labels);
-    result.token_labels.resize(token_labels);
-    result.answer.resize(answer);
-    if (request.sparse) result.sparse.resize(static_cast<size_t>(sequences()));
+    for (const EncodeOutput& output : encode_outputs) {
+        Floats& floats = r.*output.numbers;
+        if (floats.size == 0) continue;
+        floats.data = memory ? memory(output.name, floats.size) : r.own.emplace_back(floats.size).data();
+    }
 }
 
 bool EncodeJob::same_outputs(const EncodeJob& other) const {

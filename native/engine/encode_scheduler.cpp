@@ -192,10 +192,10 @@ class Delivery {
         const int64_t values = length_ * size_.hidden;
         const float* rows = view_output(tensor, row_ * size_.hidden, values, storage_);
         if (request.last_hidden) {
-            std::copy_n(rows, values, job_.result.last_hidden.begin() + first_ * size_.hidden);
+            std::copy_n(rows, values, job_.result.last_hidden.data + first_ * size_.hidden);
         }
         if (request.pooling) {
-            float* out = job_.result.pooled.data() + sequence_ * size_.hidden;
+            float* out = job_.result.pooled.data + sequence_ * size_.hidden;
             pool(*request.pooling, rows, length_, size_.hidden, out);
             if (request.normalize) normalize(out, size_.hidden);
         }
@@ -203,7 +203,7 @@ class Delivery {
 
     void hidden_states(const std::vector<ggml_tensor*>& tensors) const {
         const int64_t values = length_ * size_.hidden;
-        float* out = job_.result.hidden_states.data() + (size_.layers + 1) * first_ * size_.hidden;
+        float* out = job_.result.hidden_states.data + (size_.layers + 1) * first_ * size_.hidden;
         for (const ggml_tensor* tensor : tensors) {
             read_output(tensor, out, row_ * size_.hidden, values);
             out += values;
@@ -214,7 +214,7 @@ class Delivery {
     // group.
     void attentions(const std::vector<std::vector<ggml_tensor*>>& scores, size_t group, int64_t index) const {
         const int64_t values = size_.heads * length_ * length_;
-        float* out = job_.result.attentions.data() + job_.attention_offsets[static_cast<size_t>(sequence_)];
+        float* out = job_.result.attentions.data + job_.attention_offsets[static_cast<size_t>(sequence_)];
         for (const auto& layer : scores) {
             read_output(layer[group], out, index * values, values);
             out += values;
@@ -222,17 +222,17 @@ class Delivery {
     }
 
     void pooler(const ggml_tensor* tensor, int64_t index) const {
-        read_output(tensor, job_.result.pooler.data() + sequence_ * size_.hidden, index * size_.hidden,
+        read_output(tensor, job_.result.pooler.data + sequence_ * size_.hidden, index * size_.hidden,
                     size_.hidden);
     }
 
     void next_sentence(const ggml_tensor* tensor, int64_t index) const {
-        read_output(tensor, job_.result.next_sentence.data() + sequence_ * 2, index * 2, 2);
+        read_output(tensor, job_.result.next_sentence.data + sequence_ * 2, index * 2, 2);
     }
 
     void sequence_labels(const ggml_tensor* tensor, int64_t index) const {
         const int64_t labels = tensor->ne[0];
-        read_output(tensor, job_.result.sequence_labels.data() + sequence_ * labels, index * labels, labels);
+        read_output(tensor, job_.result.sequence_labels.data + sequence_ * labels, index * labels, labels);
     }
 
     void token_labels(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.token_labels); }
@@ -261,7 +261,7 @@ class Delivery {
     int64_t mlm(const ggml_tensor* tensor, int64_t batch_row) const {
         if (job_.mlm_rows.empty()) return batch_row;
         for (const auto& [position, row] : job_.mlm_rows[static_cast<size_t>(sequence_)]) {
-            read_output(tensor, job_.result.mlm_logits.data() + row * size_.vocabulary,
+            read_output(tensor, job_.result.mlm_logits.data + row * size_.vocabulary,
                         batch_row * size_.vocabulary, size_.vocabulary);
             ++batch_row;
         }
@@ -269,9 +269,9 @@ class Delivery {
     }
 
  private:
-    void all_tokens(const ggml_tensor* tensor, std::vector<float>& out) const {
+    void all_tokens(const ggml_tensor* tensor, const Floats& out) const {
         const int64_t width = tensor->ne[0];
-        read_output(tensor, out.data() + first_ * width, row_ * width, length_ * width);
+        read_output(tensor, out.data + first_ * width, row_ * width, length_ * width);
     }
 
     EncodeJob& job_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -41,29 +42,59 @@ struct EncodeRequest {
     std::optional<SparseRequest> sparse;
 };
 
+// An output's numbers, in memory that is not its own.
+struct Floats {
+    float* data = nullptr;
+    size_t size = 0;
+};
+
 // Empty where not asked for. Layouts as in lib/native.ts.
 struct EncodeResult {
-    std::vector<float> pooled;
-    std::vector<float> last_hidden;
-    std::vector<float> pooler;
-    std::vector<float> hidden_states;
-    std::vector<float> attentions;
-    std::vector<float> mlm_logits;
-    std::vector<float> next_sentence;
-    std::vector<float> sequence_labels;
-    std::vector<float> token_labels;
-    std::vector<float> answer;
+    Floats pooled;
+    Floats last_hidden;
+    Floats pooler;
+    Floats hidden_states;
+    Floats attentions;
+    Floats mlm_logits;
+    Floats next_sentence;
+    Floats sequence_labels;
+    Floats token_labels;
+    Floats answer;
     std::vector<SparseVector> sparse;  // [B]
+    // Where the outputs lie when the one who asks has no memory for them.
+    std::vector<std::vector<float>> own;
 };
+
+struct EncodeOutput {
+    const char* name;  // as in lib/native.ts
+    Floats EncodeResult::*numbers;
+};
+
+constexpr EncodeOutput encode_outputs[] = {
+    {"pooled", &EncodeResult::pooled},
+    {"lastHiddenState", &EncodeResult::last_hidden},
+    {"poolerOutput", &EncodeResult::pooler},
+    {"hiddenStates", &EncodeResult::hidden_states},
+    {"attentions", &EncodeResult::attentions},
+    {"mlmLogits", &EncodeResult::mlm_logits},
+    {"nextSentenceLogits", &EncodeResult::next_sentence},
+    {"sequenceLogits", &EncodeResult::sequence_labels},
+    {"tokenLogits", &EncodeResult::token_labels},
+    {"answerLogits", &EncodeResult::answer},
+};
+
+// Memory for so many numbers of an output; called where the job is made. The engine writes there until it has
+// told the outcome.
+using OutputMemory = std::function<float*(const char* name, size_t count)>;
 
 // Throws Error(InvalidArgument | InputTooLong | Unsupported) for what the model cannot encode.
 void check_encode_request(const EncodeRequest& request, const ModelSize& size, const Heads& heads);
 
 class EncodeJob {
  public:
-    // Sizes the results. Throws Error(OutOfMemory).
+    // Gets memory for the results; `memory` may be null. Throws Error(OutOfMemory).
     EncodeJob(EncodeRequest request, const ModelSize& size, const Heads& heads, CancelToken cancel,
-              Completion<EncodeResult> completion);
+              Completion<EncodeResult> completion, const OutputMemory& memory);
 
     EncodeRequest request;
     CancelToken cancel;
@@ -82,6 +113,9 @@ class EncodeJob {
     int64_t sequences() const { return static_cast<int64_t>(request.lengths.size()); }
     int64_t tokens_left() const { return offsets.back() - offsets[static_cast<size_t>(next)]; }
     bool same_outputs(const EncodeJob& other) const;
+
+ private:
+    void take_memory(const ModelSize& size, const Heads& heads, const OutputMemory& memory);
 };
 
 class EncodeScheduler {

@@ -127,7 +127,7 @@ void Engine::warm_up() {
         request.lengths = {1};
         request.pooling = Pooling::Cls;
         encode_->add(std::make_shared<EncodeJob>(std::move(request), size_, heads_, CancelToken(),
-                                                 Completion<EncodeResult>(no_outcome)));
+                                                 Completion<EncodeResult>(no_outcome), nullptr));
     } else {
         GenerateRequest request;
         request.ids = {0};
@@ -224,7 +224,8 @@ void Engine::close_inbox() {
     decode.swap(decode_inbox_);
 }
 
-CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> completion) {
+CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> completion,
+                           const OutputMemory& memory) {
     require_encoder();
     check_encode_request(request, size_, heads_);
     CancelToken cancel;
@@ -232,8 +233,8 @@ CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> compl
         completion.finish(EncodeResult{});
         return cancel;
     }
-    accept(encode_inbox_,
-           std::make_shared<EncodeJob>(std::move(request), size_, heads_, cancel, std::move(completion)));
+    accept(encode_inbox_, std::make_shared<EncodeJob>(std::move(request), size_, heads_, cancel,
+                                                      std::move(completion), memory));
     return cancel;
 }
 

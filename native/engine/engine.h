@@ -43,7 +43,9 @@ class Engine {
     Engine& operator=(const Engine&) = delete;
 
     // From any thread, once loaded. Bad requests throw; everything later arrives through the completion.
-    CancelToken encode(EncodeRequest request, Completion<EncodeResult> completion);
+    // The outputs' numbers come to lie in `memory`, or when that is null in memory of the result.
+    CancelToken encode(EncodeRequest request, Completion<EncodeResult> completion,
+                       const OutputMemory& memory = nullptr);
     CancelToken generate(GenerateRequest request, Completion<GenerateResult> completion);
     CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
     // For generate() of this model alone.
