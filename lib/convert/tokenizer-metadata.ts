@@ -104,10 +104,17 @@ async function tokenArrays(
   return arrays;
 }
 
-function unigramArrays({ scores, charsmap }: Vocabulary, vocabSize: number): MetadataItem[] {
+function unigramArrays({ scores, charsmap, spaces }: Vocabulary, vocabSize: number): MetadataItem[] {
   const value = new Float32Array(vocabSize);
   value.set(scores!.subarray(0, vocabSize));
   const arrays: MetadataItem[] = [{ key: "tokenizer.ggml.scores", type: "array", itemType: "f32", value }];
+  if (spaces !== undefined) {
+    const { prefix, removesExtra } = spaces;
+    arrays.push(
+      { key: "tokenizer.ggml.add_space_prefix", type: "bool", value: prefix },
+      { key: "tokenizer.ggml.remove_extra_whitespaces", type: "bool", value: removesExtra },
+    );
+  }
   if (charsmap !== undefined) {
     arrays.push({
       key: "tokenizer.ggml.precompiled_charsmap",

@@ -25,6 +25,8 @@ export interface Vocabulary {
   unknownId?: number;
   /** A Unigram's compiled normalization rules. */
   charsmap?: Buffer;
+  /** Of a Unigram: whether a space is put before texts, and whether superfluous ones are removed. */
+  spaces?: { prefix: boolean; removesExtra: boolean };
   /** What the normalizer does with case and accents; undefined follows the case. */
   lowercase?: boolean;
   stripAccents?: boolean;
@@ -98,6 +100,7 @@ function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
   const postProcessor = root.get("post_processor");
   if (postProcessor instanceof JsonObject) vocabulary.postProcessor = postProcessor;
   readNormalizer(root.get("normalizer"), vocabulary);
+  if (kind === "unigram") vocabulary.spaces = spacesOf(root);
   return vocabulary;
 }
 
@@ -144,6 +147,28 @@ function hasByteLevel(preTokenizer: Json | undefined): boolean {
   if (!(preTokenizer instanceof JsonObject)) return false;
   const parts = preTokenizer.get("pretokenizers");
   return preTokenizer.get("type") === "ByteLevel" || (Array.isArray(parts) && parts.some(hasByteLevel));
+}
+
+/** What a Unigram's components do to spaces, in llama.cpp's terms. */
+function spacesOf(root: JsonObject): Vocabulary["spaces"] {
+  const pre = components(root.get("pre_tokenizer"), "pretokenizers");
+  const normalizers = components(root.get("normalizer"), "normalizers");
+  const marks = pre.find((part) => part.get("type") === "Metaspace");
+  const collapses = normalizers.some((part) => {
+    const pattern = part.get("pattern");
+    return pattern instanceof JsonObject && pattern.get("Regex") === " {2,}";
+  });
+  return {
+    prefix: marks?.get("prepend_scheme") !== "never" && marks?.get("add_prefix_space") !== false,
+    removesExtra: collapses || pre.some((part) => part.get("type") === "WhitespaceSplit"),
+  };
+}
+
+/** A component, or those of a sequence. */
+function components(value: Json | undefined, key: string): JsonObject[] {
+  if (!(value instanceof JsonObject)) return [];
+  const parts = value.get(key);
+  return Array.isArray(parts) ? parts.flatMap((part) => components(part, key)) : [value];
 }
 
 function readAddedToken(value: Json, index: number): AddedToken {

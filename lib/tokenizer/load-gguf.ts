@@ -3,137 +3,39 @@
  * llama.cpp's keys.
  */
 import { TokenizerError, UnsupportedError } from "../errors.js";
-import { LongText, StringArray } from "../gguf/metadata.js";
-import type { AddedToken } from "./added-tokens.js";
+import {
+  addedTokens,
+  bad,
+  flag,
+  specialIds,
+  specialTokens,
+  strings,
+  text,
+  textBytes,
+  TOKEN_TYPE,
+  TOKENS_PER_STEP,
+  tokenTypes,
+  type GgufMetadata,
+} from "./gguf-fields.js";
 import { asObject } from "./json-fields.js";
 import { parseJsonInSteps } from "./json-slices.js";
 import { loadConfig } from "./load-config.js";
+import { loadGgufUnigram } from "./load-gguf-unigram.js";
 import { loadTokenizerJson } from "./load-json.js";
 import { loadBert, loadByteLevel } from "./load-vocabulary.js";
 import type { MergeList } from "./merge-table.js";
 import type { Steps } from "./time-slices.js";
 import { NO_CONFIG, type SpecialRole, type TokenizerParts } from "./tokenizer-parts.js";
-import { encodeUtf8InSteps } from "./utf8-slices.js";
 import type { TokenList } from "./vocabulary.js";
 
-/** GGUF keys and their values: strings, numbers, booleans, and arrays of them. */
-export type GgufMetadata = ReadonlyMap<string, unknown>;
+export type { GgufMetadata } from "./gguf-fields.js";
 
 const PHANTOM_SPACE = "\u2581";
-
-/** Tokens looked at between two yields. */
-const TOKENS_PER_STEP = 512;
-
-/** llama.cpp's token types. */
-const CONTROL = 3;
-const USER_DEFINED = 4;
-
-/** Keys of special ids; `seperator` is llama.cpp's spelling. */
-const SPECIAL_KEYS: readonly (readonly [string, SpecialRole])[] = [
-  ["tokenizer.ggml.bos_token_id", "bos"],
-  ["tokenizer.ggml.eos_token_id", "eos"],
-  ["tokenizer.ggml.unknown_token_id", "unk"],
-  ["tokenizer.ggml.seperator_token_id", "sep"],
-  ["tokenizer.ggml.separator_token_id", "sep"],
-  ["tokenizer.ggml.padding_token_id", "pad"],
-  ["tokenizer.ggml.cls_token_id", "cls"],
-  ["tokenizer.ggml.mask_token_id", "mask"],
-];
 
 /** Names llama.cpp has for pre-tokenizers whose pattern is GPT-2's, and that of files older than the names. */
 const GPT2_PRE = new Set(["gpt-2", "default", "phi-2", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de"]);
 /** The same with RoBERTa's special tokens around the text. */
 const ROBERTA_PRE = new Set(["roberta-bpe", "jina-v1-en", "jina-v2-code"]);
-
-function bad(what: string, key: string, value: unknown): TokenizerError {
-  const shown = typeof value === "object" ? "an object" : String(value).slice(0, 60);
-  const received =
-    value instanceof LongText ? `a text of ${value.bytes.length} bytes` : `${shown} of type ${typeof value}`;
-  return new TokenizerError(`Expected ${what} for ${key} but received ${received}`, { field: key });
-}
-
-function text(metadata: GgufMetadata, key: string): string | undefined {
-  const value = metadata.get(key);
-  if (value === undefined || typeof value === "string") return value;
-  throw bad("a string", key, value);
-}
-
-/** The bytes of a text of any size, or undefined. */
-function* textBytes(metadata: GgufMetadata, key: string): Steps<Buffer | undefined> {
-  const value = metadata.get(key);
-  if (value === undefined) return undefined;
-  if (value instanceof LongText) return value.bytes;
-  if (typeof value === "string") return yield* encodeUtf8InSteps(value);
-  throw bad("a string", key, value);
-}
-
-function flag(metadata: GgufMetadata, key: string): boolean | undefined {
-  const value = metadata.get(key);
-  if (value === undefined || typeof value === "boolean") return value;
-  throw bad("a boolean", key, value);
-}
-
-/** Strings of an array; those of a file are decoded one at a time, when asked for. */
-function* strings(metadata: GgufMetadata, key: string): Steps<TokenList> {
-  const value = metadata.get(key);
-  if (value instanceof StringArray) return value;
-  const isIterable = typeof value === "object" && value !== null && Symbol.iterator in value;
-  if (!isIterable) throw bad("an array of strings", key, value);
-  const result: string[] = [];
-  for (const item of value as Iterable<unknown>) {
-    if (typeof item !== "string") throw bad("a string", `${key}[${result.length}]`, item);
-    result.push(item);
-    if (result.length % TOKENS_PER_STEP === 0) yield;
-  }
-  return result;
-}
-
-/** Token types, all normal when the file has none. */
-function tokenTypes(metadata: GgufMetadata, count: number): ArrayLike<number> {
-  const key = "tokenizer.ggml.token_type";
-  const value = metadata.get(key);
-  if (value === undefined) return new Int32Array(count).fill(1);
-  const isArray = Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
-  if (!isArray || (value as ArrayLike<unknown>).length !== count)
-    throw bad(`an array of ${count} numbers`, key, value);
-  return value as ArrayLike<number>;
-}
-
-/** Special ids by role. */
-function specialIds(metadata: GgufMetadata, tokens: TokenList): Partial<Record<SpecialRole, number>> {
-  const ids: Partial<Record<SpecialRole, number>> = {};
-  for (const [key, role] of SPECIAL_KEYS) {
-    const id = metadata.get(key);
-    if (id === undefined) continue;
-    const isId = Number.isInteger(id) && (id as number) >= 0 && (id as number) < tokens.length;
-    if (!isId) throw bad(`an id below ${tokens.length}`, key, id);
-    ids[role] = id as number;
-  }
-  return ids;
-}
-
-/** The tokens that special ids name. */
-function specialTokens(
-  ids: Partial<Record<SpecialRole, number>>,
-  tokens: TokenList,
-): Partial<Record<SpecialRole, string>> {
-  return Object.fromEntries(Object.entries(ids).map(([role, id]) => [role, tokens.at(id)]));
-}
-
-/** Control and user-defined tokens are matched in the text. */
-function* addedTokens(tokens: TokenList, types: ArrayLike<number>): Steps<AddedToken[]> {
-  const added: AddedToken[] = [];
-  for (let id = 0; id < tokens.length; id++) {
-    if (id % TOKENS_PER_STEP === 0) yield;
-    const type = types[id];
-    if (type !== CONTROL && type !== USER_DEFINED) continue;
-    const content = tokens.at(id)!;
-    if (content === "") continue;
-    const special = type === CONTROL;
-    added.push({ id, content, special, singleWord: false, lstrip: false, rstrip: false, normalized: false });
-  }
-  return added;
-}
 
 /** Reads the tokenizer of a GGUF file. */
 export function* loadGguf(metadata: GgufMetadata): Steps<TokenizerParts> {
@@ -147,6 +49,7 @@ export function* loadGguf(metadata: GgufMetadata): Steps<TokenizerParts> {
   }
   if (model === "bert") return yield* loadGgufBert(metadata);
   if (model === "gpt2") return yield* loadGgufByteLevel(metadata);
+  if (model === "t5") return yield* loadGgufUnigram(metadata);
   throw new UnsupportedError(`Tokenizers of the kind ${JSON.stringify(model)} are not supported`, {
     field: "tokenizer.ggml.model",
     model,
@@ -178,7 +81,7 @@ function* bertForms(tokens: TokenList, types: ArrayLike<number>): Steps<BertForm
     const isMarked = token.startsWith(PHANTOM_SPACE);
     if (isMarked) forms.marked++;
     else if (token.startsWith("##")) forms.hashed++;
-    if (forms.cased || types[id] === CONTROL || !/[A-Z]/.test(token)) continue;
+    if (forms.cased || types[id] === TOKEN_TYPE.control || !/[A-Z]/.test(token)) continue;
     forms.cased = !isBracketed(isMarked ? token.slice(1) : token);
   }
   return forms;
@@ -200,7 +103,7 @@ function plainTokens(stored: TokenList, types: ArrayLike<number>, { marked, hash
       const token = stored.at(id);
       if (token === undefined) return undefined;
       if (token.startsWith(PHANTOM_SPACE)) return token.slice(1);
-      return types[id] === CONTROL || isBracketed(token) ? token : `##${token}`;
+      return types[id] === TOKEN_TYPE.control || isBracketed(token) ? token : `##${token}`;
     },
   };
 }

@@ -287,7 +287,7 @@ describe("GGUF", () => {
 
   it.each([
     ["no tokenizer", {}, TokenizerError, /tokenizer\.ggml\.model/],
-    ["another kind", { "tokenizer.ggml.model": "t5" }, UnsupportedError, /t5/],
+    ["another kind", { "tokenizer.ggml.model": "rwkv" }, UnsupportedError, /rwkv/],
     ["SentencePiece", { "tokenizer.ggml.model": "llama" }, UnsupportedError, /llama/],
     ["another pattern", { ...gpt2Keys, "tokenizer.ggml.pre": "qwen2" }, UnsupportedError, /qwen2/],
     ["no tokens", { "tokenizer.ggml.model": "bert" }, TokenizerError, /tokenizer\.ggml\.tokens/],
