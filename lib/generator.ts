@@ -1,3 +1,4 @@
+import { scoreContinuations, type ContinuationOptions, type ContinuationScores } from "./continuations.js";
 import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import {
@@ -20,7 +21,9 @@ import {
 import type { DecoderFile } from "./model-file.js";
 import { runTask, type ModelSpec, type NativeMemory, type NativeModel } from "./native.js";
 import { checkOptions, signal as abortSignal } from "./options.js";
+import { perplexity, type Perplexity, type PerplexityOptions } from "./perplexity.js";
 import { profileOf, type Profile } from "./profile.js";
+import { score, type ScoreOptions, type TextScore } from "./score.js";
 import { createSession, type Session, type SessionOptions } from "./session.js";
 import type { Tensor } from "./tensor.js";
 import type { Tokenizer } from "./tokenizer/index.js";
@@ -147,6 +150,42 @@ export class Generator implements AsyncDisposable, Disposable {
     const ids = await promptIds(core, checked, signal);
     const data = await runTask(() => core.model.logits(ids), signal);
     return { data, shape: [ids.length, core.info.vocabSize], ids };
+  }
+
+  /**
+   * How likely the model finds a text, or each of several: log-probability, rank and place of every token,
+   * their sum and the perplexity. The probabilities are those of the model itself, without any sampling
+   * option. Log-sum-exp is taken in double precision; what is reported is rounded to 32-bit floats.
+   *
+   * @throws InputTooLongError for a text with more tokens than `info.contextLength`, that of
+   * `beginningOfText` included; {@link Generator.perplexity} takes longer ones.
+   */
+  score(text: string, options?: ScoreOptions): Promise<TextScore>;
+  score(texts: readonly string[], options?: ScoreOptions): Promise<TextScore[]>;
+  async score(texts: unknown, options?: ScoreOptions): Promise<TextScore | TextScore[]> {
+    return score(this.#usable(), texts, options);
+  }
+
+  /**
+   * The perplexity of a document of any length, by Hugging Face's sliding window: every window is evaluated
+   * afresh, and only the tokens that the window before it lacked count. Each token counts once, with the same
+   * weight.
+   */
+  async perplexity(text: GeneratorInput, options?: PerplexityOptions): Promise<Perplexity> {
+    return perplexity(this.#usable(), text, options);
+  }
+
+  /**
+   * How likely each continuation is after the prompt, and which is the likeliest. Blanks belong to the texts:
+   * most continuations begin with one. Where a token spans the end of the prompt, it is the continuation's.
+   * The prompt is evaluated once, unless the model was loaded with `promptCache: 0`.
+   */
+  async scoreContinuations(
+    prompt: string,
+    continuations: readonly string[],
+    options?: ContinuationOptions,
+  ): Promise<ContinuationScores> {
+    return scoreContinuations(this.#usable(), prompt, continuations, options);
   }
 
   /** Bytes in use by this model. */

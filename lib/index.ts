@@ -21,6 +21,12 @@ export type {
   SamplerName,
   SamplingSettings,
 } from "./generator.js";
+export type {
+  ContinuationNormalization,
+  ContinuationOptions,
+  ContinuationScore,
+  ContinuationScores,
+} from "./continuations.js";
 export type { EncoderInput, InputOptions, Progress, Truncation } from "./inputs.js";
 export { inspect } from "./inspect.js";
 export type {
@@ -44,6 +50,7 @@ export type {
   TensorType,
 } from "./native.js";
 export type { Profile, ProfiledOperation } from "./profile.js";
+export type { Perplexity, PerplexityOptions } from "./perplexity.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
 export type { Answer, AnswerOptions, AnswerResult, QuestionInput } from "./tasks/answer.js";
@@ -53,6 +60,7 @@ export type {
   PseudoLogLikelihoodOptions,
   TokenLikelihood,
 } from "./tasks/pseudo-log-likelihood.js";
+export type { ScoreOptions, TextScore, TokenAlternative, TokenScore } from "./score.js";
 export type { AppendOptions, Session, SessionOptions } from "./session.js";
 export { similarity } from "./similarity.js";
 export type { SimilarityMeasure } from "./similarity.js";

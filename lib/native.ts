@@ -307,6 +307,28 @@ export interface GenerateResult {
   timings: GenerateTimings;
 }
 
+export interface ScoreRequest {
+  /** Token ids, [S], at least two. */
+  ids: Int32Array;
+  /** The first token that is scored, at least 1: what comes before is context. N = S - first. */
+  first: number;
+  /** How many of the likeliest tokens are reported for each, K; 0 for none. */
+  topK: number;
+  /** Keep the context's keys and values for requests that begin alike, and use theirs. */
+  sharePrompt?: boolean;
+}
+
+export interface ScoreResult {
+  /** Natural logarithm of each token's probability, [N]. */
+  logprobs: Float32Array;
+  /** 1 for the likeliest token of its place, [N]. */
+  ranks: Int32Array;
+  /** The likeliest tokens, the first the likeliest, [N, K]. */
+  topIds: Int32Array;
+  /** Theirs, [N, K]. */
+  topLogprobs: Float32Array;
+}
+
 export interface NativeMemory {
   /** Bytes of weights used in place from the mapped file. */
   mapped: number;
@@ -369,6 +391,8 @@ export interface NativeModel {
   createSession(): NativeSession;
   /** Logits of every position of one sequence, [S, V]. */
   logits(ids: Int32Array): NativeTask<Float32Array>;
+  /** How likely the tokens of one sequence are. */
+  score(request: ScoreRequest): NativeTask<ScoreResult>;
   /** Rejects what is queued, ends the engine thread, frees everything. Resolves when done; idempotent. */
   dispose(): Promise<void>;
 }

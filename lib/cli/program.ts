@@ -73,6 +73,16 @@ const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./attention.js"),
   },
   { name: "generate", summary: "continue a text", load: () => import("./generate.js") },
+  {
+    name: "score",
+    summary: "tell how likely texts are, token by token",
+    load: () => import("./score.js"),
+  },
+  {
+    name: "perplexity",
+    summary: "tell how well a model predicts documents",
+    load: () => import("./perplexity.js"),
+  },
   { name: "tokenize", summary: "show the tokens of a text", load: () => import("./tokenize.js") },
   { name: "inspect", summary: "say what is in a model file", load: () => import("./inspect.js") },
   {

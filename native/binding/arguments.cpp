@@ -200,6 +200,17 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     return request;
 }
 
+ScoreRequest to_score_request(const Napi::Value& value) {
+    constexpr int64_t largest_int32 = std::numeric_limits<int32_t>::max();
+    const Napi::Object object = to_object(value, "request");
+    ScoreRequest request;
+    request.ids = to_ids(get_property(object, "ids"), "ids");
+    request.first = to_integer(get_property(object, "first"), "first", 1, largest_int32);
+    request.top_k = to_integer(get_property(object, "topK"), "topK", 0, largest_int32);
+    request.share_prompt = flag(object, "sharePrompt");
+    return request;
+}
+
 namespace {
 
 template <class Array, class T>

@@ -96,6 +96,15 @@ Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const N
     return object;
 }
 
+Napi::Value score_result(Napi::Env env, const ScoreResult& result, const Napi::Object&) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("logprobs", to_js(env, result.logprobs));
+    object.Set("ranks", to_js(env, result.ranks));
+    object.Set("topIds", to_js(env, result.top_ids));
+    object.Set("topLogprobs", to_js(env, result.top_logprobs));
+    return object;
+}
+
 Napi::Object profiled_operation(Napi::Env env, const ProfiledOperation& operation) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("name", operation.name);
@@ -138,6 +147,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
          InstanceAccessor<&NativeModel::heads>("heads", napi_enumerable),
          InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::encode>("encode"),
          InstanceMethod<&NativeModel::generate>("generate"), InstanceMethod<&NativeModel::logits>("logits"),
+         InstanceMethod<&NativeModel::score>("score"),
          InstanceMethod<&NativeModel::create_session>("createSession"),
          InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::dispose>("dispose")});
 }
@@ -257,6 +267,16 @@ Napi::Value NativeModel::logits(const Napi::CallbackInfo& info) {
             [&](Dispatcher::TaskId, Completion<LogitsResult> completion) {
                 return engine_->logits(std::move(request), std::move(completion));
             });
+    });
+}
+
+Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        ScoreRequest request = to_score_request(info[0]);
+        return start_task<ScoreResult>(info.Env(), Napi::Function(), score_result, engine_,
+                                       [&](Dispatcher::TaskId, Completion<ScoreResult> completion) {
+                                           return engine_->score(std::move(request), std::move(completion));
+                                       });
     });
 }
 

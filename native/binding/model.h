@@ -26,6 +26,7 @@ class NativeModel final : public Napi::ObjectWrap<NativeModel> {
     Napi::Value encode(const Napi::CallbackInfo& info);
     Napi::Value generate(const Napi::CallbackInfo& info);
     Napi::Value logits(const Napi::CallbackInfo& info);
+    Napi::Value score(const Napi::CallbackInfo& info);
     Napi::Value create_session(const Napi::CallbackInfo& info);
     Napi::Value dispose(const Napi::CallbackInfo& info);
 

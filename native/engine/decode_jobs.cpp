@@ -38,7 +38,7 @@ class GenerateJob final : public DecodeJob {
         prompts_ = &prompts;
         cache = lease_ ? lease_->take(tokens_, past_) : prompts.open(tokens_, past_);
     }
-    bool wants_all_logits() const override { return false; }
+    int64_t rows_wanted(int64_t count) const override { return count == pending() ? 1 : 0; }
     void started(const ModelSize& size) override {
         started_ = Clock::now();
         result_.evaluated = pending();
@@ -148,7 +148,7 @@ class LogitsJob final : public DecodeJob {
     }
 
     int64_t positions_needed(const ModelSize&) const override { return static_cast<int64_t>(tokens_.size()); }
-    bool wants_all_logits() const override { return true; }
+    int64_t rows_wanted(int64_t count) const override { return count; }
     void fail(const Error& error) override { completion_.finish(error); }
 
     bool receive(const float* logits, int64_t rows, const ModelSize& size) override {
@@ -191,8 +191,7 @@ DecoderSlice DecodeJob::slice(int64_t limit) const {
     s.past = past_;
     s.ids = tokens_.data() + past_;
     s.count = count;
-    s.all_logits = wants_all_logits();
-    s.last_logits = count == pending();
+    s.wanted = rows_wanted(count);
     return s;
 }
 

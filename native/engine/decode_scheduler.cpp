@@ -129,7 +129,7 @@ void DecodeScheduler::lay_out_batch() {
         batch_.ids.insert(batch_.ids.end(), slice.ids, slice.ids + slice.count);
         for (int64_t i = 0; i < slice.count; ++i) {
             batch_.positions.push_back(static_cast<int32_t>(slice.past + i));
-            if (i >= slice.count - slice.wanted()) batch_.wanted.push_back(static_cast<int32_t>(first + i));
+            if (i >= slice.count - slice.wanted) batch_.wanted.push_back(static_cast<int32_t>(first + i));
         }
     }
 }
@@ -166,7 +166,7 @@ void DecodeScheduler::deliver(const ggml_tensor* logits) {
     int64_t row = 0;
     for (const Turn& turn : turns_) {
         turn.job->advance(turn.slice.count);
-        const int64_t wanted = turn.slice.wanted();
+        const int64_t wanted = turn.slice.wanted;
         if (wanted == 0) continue;
         const float* rows = view_output(logits, row * size.vocabulary, wanted * size.vocabulary, rows_);
         row += wanted;

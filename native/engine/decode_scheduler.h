@@ -54,18 +54,31 @@ struct LogitsResult {
     std::vector<float> logits;  // [S, V]
 };
 
+struct ScoreRequest {
+    std::vector<int32_t> ids;   // [S], at least two
+    int64_t first = 1;          // the first that is scored; what comes before is context
+    int64_t top_k = 0;          // the likeliest tokens reported for each
+    bool share_prompt = false;  // keep the context's keys and values for other requests, and use theirs
+};
+
+// Of the N = S - first tokens.
+struct ScoreResult {
+    std::vector<float> logprobs;      // [N] natural logarithms
+    std::vector<int32_t> ranks;       // [N] 1 for the likeliest
+    std::vector<int32_t> top_ids;     // [N, top_k] the likeliest first
+    std::vector<float> top_logprobs;  // [N, top_k]
+};
+
 // Throws Error(InvalidArgument | InputTooLong).
 void check_ids(const std::vector<int32_t>& ids, const ModelSize& size);
+void check_score_request(const ScoreRequest& request, const ModelSize& size);
 
 // The part of a sequence that a batch evaluates.
 struct DecoderSlice {
     int64_t past = 0;              // tokens already in the cache
     const int32_t* ids = nullptr;  // new tokens
     int64_t count = 0;
-    bool all_logits = false;  // of every new token, not only the last
-    bool last_logits = false;
-
-    int64_t wanted() const { return all_logits ? count : (last_logits ? 1 : 0); }  // rows of logits
+    int64_t wanted = 0;  // rows of logits, those of the last tokens
 };
 
 // A sequence under way; what becomes of its logits is the subclass's business.
@@ -82,8 +95,9 @@ class DecodeJob {
     virtual void open_cache(const KvLayout& layout, PromptCache&) {
         cache = std::make_unique<KvCache>(layout);
     }
-    virtual bool wants_all_logits() const = 0;
-    // `logits` [rows, V] of the tokens just evaluated, all or the last. True when the job is finished.
+    // Rows of logits wanted of the next `count` tokens, those of the last of them.
+    virtual int64_t rows_wanted(int64_t count) const = 0;
+    // `logits` [rows, V] of the tokens just evaluated, as many as were wanted. True when the job is finished.
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
     virtual void fail(const Error& error) = 0;
     virtual void started(const ModelSize&) {}
@@ -111,6 +125,9 @@ std::shared_ptr<DecodeJob> make_generate_job(GenerateRequest request, CancelToke
 // Sizes the result. Throws Error(OutOfMemory).
 std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSize& size, CancelToken cancel,
                                            Completion<LogitsResult> completion);
+// For a checked request. Sizes the result. Throws Error(OutOfMemory).
+std::shared_ptr<DecodeJob> make_score_job(ScoreRequest request, CancelToken cancel,
+                                          Completion<ScoreResult> completion);
 
 class DecodeScheduler {
  public:

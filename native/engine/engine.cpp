@@ -264,4 +264,12 @@ CancelToken Engine::logits(LogitsRequest request, Completion<LogitsResult> compl
     return cancel;
 }
 
+CancelToken Engine::score(ScoreRequest request, Completion<ScoreResult> completion) {
+    require_decoder();
+    check_score_request(request, size_);
+    CancelToken cancel;
+    accept(decode_inbox_, make_score_job(std::move(request), cancel, std::move(completion)));
+    return cancel;
+}
+
 }  // namespace ggml_transformers

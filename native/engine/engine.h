@@ -48,6 +48,7 @@ class Engine {
                        const OutputMemory& memory = nullptr);
     CancelToken generate(GenerateRequest request, Completion<GenerateResult> completion);
     CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
+    CancelToken score(ScoreRequest request, Completion<ScoreResult> completion);
     // For generate() of this model alone.
     std::shared_ptr<DecodeSession> create_session() const;
     // Has the thread look at its cancel tokens.

@@ -18,6 +18,8 @@ const COMMANDS = [
   "answer",
   "attention",
   "generate",
+  "score",
+  "perplexity",
   "tokenize",
   "inspect",
   "convert",
