@@ -3,7 +3,13 @@ import type { GeneratorCore } from "./generator.js";
 import { onAbort } from "./abort.js";
 import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
 import { processLogits, type LogitsProcessor } from "./logits-processor.js";
-import { runTask, type GenerateResult, type LogitsExchange, type SamplingOptions } from "./native.js";
+import {
+  runTask,
+  type Drafting,
+  type GenerateResult,
+  type LogitsExchange,
+  type SamplingOptions,
+} from "./native.js";
 import {
   arrayOf,
   boolean,
@@ -18,6 +24,12 @@ import {
   type Check,
 } from "./options.js";
 import { planSampling, samplingChecks, type SamplingSettings } from "./sampling.js";
+import {
+  speculationCheck,
+  speculationReport,
+  type Speculation,
+  type SpeculationReport,
+} from "./speculation.js";
 import { TextStream, type GenerationChunk } from "./text-stream.js";
 
 /** A prompt: a text, or token ids used exactly as they are. */
@@ -38,6 +50,11 @@ export interface GenerateOptions extends SamplingSettings {
    * on while it is at work. What it throws, the generation rejects with. Default: none.
    */
   logitsProcessor?: LogitsProcessor;
+  /**
+   * Guesses tokens ahead, to generate the same ones in fewer steps. Not with `logitsProcessor`. Default: a token at
+   * a time.
+   */
+  speculation?: Speculation;
   /** Aborts the generation; it then rejects with an {@link AbortError}. */
   signal?: AbortSignal;
   /** Called for each chunk as it becomes final: the chunks that `stream` gives. */
@@ -62,6 +79,8 @@ export interface Generation {
   readonly stopString?: string;
   /** The seed used; 0 when greedy. */
   readonly seed: number;
+  /** With `speculation`, unless a stop string or the consumer ended the generation. */
+  readonly speculation?: SpeculationReport;
   readonly timings: GenerationTimings;
 }
 
@@ -88,6 +107,7 @@ export interface GenerationPlan {
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
   readonly logitsProcessor?: LogitsProcessor;
+  readonly drafting?: Drafting;
   readonly stop: readonly string[];
   readonly ignoreEos: boolean;
   readonly logprobs: boolean;
@@ -114,13 +134,24 @@ const CHECKS = {
 
 /** Checks the options of `method` and fills in the defaults. */
 export function planGeneration(core: GeneratorCore, options: unknown, method: string): GenerationPlan {
-  const checked = checkOptions(options, method, { ...CHECKS, ...samplingChecks(core) });
+  const checked = checkOptions(options, method, {
+    ...CHECKS,
+    ...samplingChecks(core),
+    speculation: speculationCheck(core),
+  });
+  if (checked.speculation && checked.logitsProcessor) {
+    throw new InvalidArgumentError(
+      "Expected no speculation with logitsProcessor, which sees a token at a time",
+      { name: "speculation" },
+    );
+  }
   const maxTokens = checked.maxTokens ?? DEFAULT_MAX_TOKENS;
   checkMinNewTokens(checked.minNewTokens, maxTokens, checked.ignoreEos === true);
   return {
     maxTokens,
     sampling: planSampling(core, checked),
     logitsProcessor: checked.logitsProcessor,
+    drafting: checked.speculation,
     stop: checked.stop ?? [],
     ignoreEos: checked.ignoreEos ?? false,
     logprobs: checked.logprobs ?? false,
@@ -236,7 +267,7 @@ class GenerationRun {
 
   /** The engine's result, or undefined when the generation was ended from here. */
   async start(ids: Int32Array): Promise<GenerateResult | undefined> {
-    const { maxTokens, sampling, logprobs, ignoreEos } = this.#plan;
+    const { maxTokens, sampling, logprobs, ignoreEos, drafting } = this.#plan;
     const { eosToken } = this.#core.info;
     const request = {
       ids,
@@ -245,6 +276,7 @@ class GenerationRun {
       sampling,
       logprobs,
       ...(this.#plan.logitsProcessor && { logitsExchange: this.#exchange }),
+      ...(drafting && { drafting }),
     };
     this.#prompt = ids;
     this.#startedAt = performance.now();
@@ -278,6 +310,7 @@ class GenerationRun {
       finishReason: isStopped ? "stop" : (result?.finishReason ?? "cancelled"),
       ...(isStopped && { stopString }),
       seed: this.#plan.sampling.seed,
+      ...(this.#plan.drafting && result && { speculation: speculationReport(result) }),
       timings: {
         promptTokens,
         cachedTokens: promptTokens - evaluated,

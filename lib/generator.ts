@@ -11,6 +11,7 @@ import {
   type GeneratorInput,
 } from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
+import { rememberCore } from "./generator-cores.js";
 import {
   loadModel,
   modelInfo,
@@ -33,6 +34,7 @@ defineDisposeSymbols();
 export type { GenerateOptions, Generation, GenerationTimings, GeneratorInput } from "./generation.js";
 export type { LogitsContext, LogitsProcessor } from "./logits-processor.js";
 export type { SamplerName, SamplingSettings } from "./sampling.js";
+export type { DraftModel, PromptLookup, Speculation, SpeculationReport } from "./speculation.js";
 
 /** What is known of a loaded decoder. */
 export interface GeneratorInfo extends ModelInfo {
@@ -85,6 +87,7 @@ export class Generator implements AsyncDisposable, Disposable {
 
   private constructor(core: GeneratorCore) {
     this.#core = core;
+    rememberCore(this, core);
   }
 
   /**

@@ -9,6 +9,7 @@ export * from "./errors.js";
 export type { GenerationStream } from "./generation-stream.js";
 export { Generator } from "./generator.js";
 export type {
+  DraftModel,
   GenerateOptions,
   Generation,
   GenerationTimings,
@@ -18,8 +19,11 @@ export type {
   LogitsContext,
   LogitsOptions,
   LogitsProcessor,
+  PromptLookup,
   SamplerName,
   SamplingSettings,
+  Speculation,
+  SpeculationReport,
 } from "./generator.js";
 export type {
   ContinuationNormalization,

@@ -271,7 +271,12 @@ export interface GenerateRequest {
   contextLength?: number;
   /** Where keys and values are kept between requests; one request at a time. */
   session?: NativeSession;
+  /** How tokens are guessed ahead; not with a logits exchange. */
+  drafting?: Drafting;
 }
+
+/** At most so many tokens are guessed at a time, from what followed such n-grams before or by another model. */
+export type Drafting = { tokens: number; ngramSize: number } | { tokens: number; model: NativeModel };
 
 /** What a model keeps of a sequence between requests. Throws while a request has it. */
 export interface NativeSession {
@@ -304,6 +309,10 @@ export interface GenerateResult {
   finishReason: "stop" | "length" | "context";
   /** Tokens of the prompt that were evaluated; the others were kept by the session. */
   evaluatedTokens: number;
+  /** Tokens that were guessed and checked. */
+  draftedTokens: number;
+  /** Those that were right. */
+  acceptedTokens: number;
   timings: GenerateTimings;
 }
 

@@ -118,6 +118,8 @@ function joined(a: GenerateResult, b: GenerateResult): GenerateResult {
     ...(logprobs && { logprobs }),
     finishReason: b.finishReason,
     evaluatedTokens: a.evaluatedTokens,
+    draftedTokens: a.draftedTokens + b.draftedTokens,
+    acceptedTokens: a.acceptedTokens + b.acceptedTokens,
     timings: {
       queuedMs: a.timings.queuedMs,
       promptMs: a.timings.promptMs,

@@ -15,7 +15,7 @@ function chooseGenericLowering() {
 }
 
 async function encoder(file, threads) {
-  const model = await Encoder.load(file, { threads, device: "cpu", promptCache: 0 });
+  const model = await Encoder.load(file, { threads, device: "cpu" });
   return {
     prepare: async (texts) => texts,
     embed: (texts) => model.embed(texts, { maxLength: 512 }),
@@ -25,7 +25,7 @@ async function encoder(file, threads) {
 }
 
 async function decoder(file, threads) {
-  const model = await Generator.load(file, { threads, device: "cpu" });
+  const model = await Generator.load(file, { threads, device: "cpu", promptCache: 0 });
   const generate = async (ids, maxTokens) => {
     const result = await model.generate({ ids }, { maxTokens });
     if (result.tokens.length !== maxTokens) throw new Error("The generation stopped early");

@@ -11,20 +11,25 @@ import {
   type ModelOptions,
   type TextOptions,
 } from "./command-options.js";
+import { UsageError } from "./failure.js";
 import { TextInput } from "./input.js";
+import { interact } from "./interactive.js";
 import { withGenerator } from "./models.js";
 import { floats } from "./output.js";
 import type { Cli } from "./program.js";
 import { addSamplingOptions, samplingSettings, type SamplingValues } from "./sampling-options.js";
-import { formatCount, printableLines } from "./text.js";
+import { addSpeculationOptions, withSpeculation, type SpeculationValues } from "./speculation-options.js";
+import { formatCount, formatDuration, printableLines } from "./text.js";
 
-interface Options extends ModelOptions, TextOptions, JsonOption, SamplingValues {
+interface Options extends ModelOptions, TextOptions, JsonOption, SamplingValues, SpeculationValues {
   maxTokens?: number;
   stop?: string[];
   ignoreEos?: boolean;
   logprobs?: boolean;
   echo?: boolean;
   lines?: boolean;
+  interactive?: boolean;
+  timings?: boolean;
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -35,14 +40,17 @@ export function define(command: Command, cli: Cli): void {
       'read a prompt from a UTF-8 file, "-" for standard input; repeatable',
       collect,
     )
-    .option("--lines", "each line of a file, or of standard input, is a prompt; blank ones are skipped");
+    .option("--lines", "each line of a file, or of standard input, is a prompt; blank ones are skipped")
+    .option("-i, --interactive", "write in turns with the model");
   addModelOptions(command, "mini-gpt2");
   command.option("-n, --max-tokens <n>", "at most this many new tokens (default: 128)", integer(1));
   addSamplingOptions(command)
     .option("--stop <text>", "end before this text; repeatable", collect)
     .option("--ignore-eos", "go on past the model's end-of-text token")
     .option("--logprobs", "with --json: the log-probability of each token")
-    .option("--echo", "print the prompt before its continuation");
+    .option("--echo", "print the prompt before its continuation")
+    .option("--timings", "say on standard error how fast it was");
+  addSpeculationOptions(command);
   addJsonOption(command);
   addExamples(command, [
     ['generate "The sea was"', "the likeliest continuation, printed as it is made"],
@@ -52,6 +60,7 @@ export function define(command: Command, cli: Cli): void {
     ],
     ['generate "My fellow citizens" --stop "." --echo', "one sentence"],
     ["generate --file prompts.txt --lines --json > out.jsonl", "many prompts, eight at a time"],
+    ["generate --interactive -t 0.8", "you and the model write in turns"],
   ]);
   command.action((prompts: string[], options: Options) => generate(prompts, options, cli));
 }
@@ -60,19 +69,29 @@ export function define(command: Command, cli: Cli): void {
 const AT_ONCE = 8;
 
 async function generate(prompts: readonly string[], options: Options, cli: Cli): Promise<void> {
-  const whole = options.lines !== true;
-  const input = new TextInput(prompts, {
-    files: options.file ?? [],
-    whole,
-    skipBlank: true,
-    signal: cli.signal,
-  });
-  const settings = generateOptions(options, cli.signal);
+  const work = workOf(prompts, options, cli);
   await withGenerator(options, cli, (generator) =>
-    options.json
-      ? printJson(generator, input, settings, cli)
-      : stream(generator, input, settings, options.echo === true, cli),
+    withSpeculation(options, cli, (speculation) =>
+      work(generator, { ...generateOptions(options, cli.signal), ...given({ speculation }) }),
+    ),
   );
+}
+
+/** What is to be done with the model, its input checked before the model is loaded. */
+function workOf(
+  prompts: readonly string[],
+  options: Options,
+  cli: Cli,
+): (generator: Generator, settings: GenerateOptions) => Promise<void> {
+  const { file: files = [], json, interactive, echo = false, timings = false } = options;
+  if (interactive) {
+    if (json || files.length > 0) throw new UsageError("--interactive goes with neither --json nor --file");
+    return (generator, settings) => interact(generator, prompts, settings, cli);
+  }
+  const whole = options.lines !== true;
+  const input = new TextInput(prompts, { files, whole, skipBlank: true, signal: cli.signal });
+  if (json) return (generator, settings) => printJson(generator, input, settings, cli);
+  return (generator, settings) => stream(generator, input, settings, { echo, timings }, cli);
 }
 
 function generateOptions(options: Options, signal: AbortSignal): GenerateOptions {
@@ -84,7 +103,7 @@ async function stream(
   generator: Generator,
   input: TextInput,
   settings: GenerateOptions,
-  echo: boolean,
+  { echo, timings }: { echo: boolean; timings: boolean },
   { out }: Cli,
 ): Promise<void> {
   let isLater = false;
@@ -101,12 +120,14 @@ async function stream(
     } finally {
       out.endLine();
     }
-    reportTimings(await generation.result);
+    const result = await generation.result;
+    if (timings) reportTimings(result);
+    else reportEnd(result);
   }
 }
 
 /** Where the result is read by a person: how it ended, how fast it was, and how to get it again. */
-function reportTimings({ finishReason, seed, timings }: Generation): void {
+function reportEnd({ finishReason, seed, timings }: Generation): void {
   if (!process.stderr.isTTY) return;
   const speed = Math.round(timings.generatedTokensPerSecond);
   const parts = [
@@ -116,6 +137,23 @@ function reportTimings({ finishReason, seed, timings }: Generation): void {
     ...(seed === 0 ? [] : [`seed ${seed}`]),
   ];
   process.stderr.write(`(${parts.join(", ")})\n`);
+}
+
+function reportTimings({ timings, speculation }: Generation): void {
+  const { promptTokens, cachedTokens, promptMs, generatedTokens, queuedMs, decodeMs } = timings;
+  const speed = (perSecond: number) => `${formatCount(Math.round(perSecond))} tokens/s`;
+  const lines = [
+    `prompt: ${formatCount(promptTokens - cachedTokens)} tokens in ${formatDuration(promptMs)}, ` +
+      speed(timings.promptTokensPerSecond),
+    `first token: after ${formatDuration(queuedMs + promptMs)}`,
+    `continuation: ${formatCount(generatedTokens)} tokens, those after the first in ` +
+      `${formatDuration(decodeMs)}, ${speed(timings.generatedTokensPerSecond)}`,
+  ];
+  if (speculation) {
+    const { acceptedTokens, draftedTokens } = speculation;
+    lines.push(`guessed ahead: ${formatCount(acceptedTokens)} of ${formatCount(draftedTokens)} tokens right`);
+  }
+  process.stderr.write(`${lines.join("\n")}\n`);
 }
 
 /** Results in the order of the prompts, several of them in work. */

@@ -11,6 +11,9 @@ namespace ggml_transformers {
 
 namespace {
 
+// What tells a NativeModel from any other object.
+constexpr napi_type_tag model_tag = {0x51d08f6b2c9e47a3u, 0xe7348b1fa06cd925u};
+
 // What the constructor's External holds.
 struct Construction {
     AddonData::EngineId id;
@@ -70,6 +73,20 @@ OutputMemory arrays_of(Napi::Env env, const Napi::Object& object) {
     };
 }
 
+// { tokens, ngramSize } or { tokens, model }
+void add_drafter(const Napi::Object& drafting, const std::shared_ptr<Engine>& target,
+                 GenerateRequest& request) {
+    constexpr int64_t most = 1024;
+    request.draft_tokens = to_integer(get_property(drafting, "tokens"), "drafting.tokens", 1, most);
+    const Napi::Value model = get_property(drafting, "model");
+    if (!model.IsUndefined()) {
+        request.drafter = make_model_drafter(NativeModel::of(model, "drafting.model"), target);
+        return;
+    }
+    const Napi::Value ngram = get_property(drafting, "ngramSize");
+    request.drafter = std::make_unique<LookupDrafter>(to_integer(ngram, "drafting.ngramSize", 1, most));
+}
+
 const char* reason_name(FinishReason reason) {
     switch (reason) {
         case FinishReason::Stop:
@@ -92,6 +109,8 @@ Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const N
     if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
     object.Set("finishReason", reason_name(result.finish_reason));
     object.Set("evaluatedTokens", static_cast<double>(result.evaluated));
+    object.Set("draftedTokens", static_cast<double>(result.drafted));
+    object.Set("acceptedTokens", static_cast<double>(result.accepted));
     object.Set("timings", timings);
     return object;
 }
@@ -160,6 +179,7 @@ NativeModel::NativeModel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Nati
     const auto* construction = info[0].As<Napi::External<Construction>>().Data();
     id_ = construction->id;
     engine_ = construction->engine;
+    info.This().As<Napi::Object>().TypeTag(&model_tag);
     announce_memory(info.Env());
 }
 
@@ -177,6 +197,12 @@ NativeModel::~NativeModel() {
     if (!engine_) return;
     engine_->request_stop();
     renounce_memory(Env());
+}
+
+std::shared_ptr<Engine> NativeModel::of(const Napi::Value& value, const std::string& name) {
+    const Napi::Object object = to_object(value, name);
+    if (object.CheckTypeTag(&model_tag)) return Unwrap(object)->engine_;
+    throw Error(ErrorCode::InvalidArgument, "Expected " + name + " to be a model").with("name", name);
 }
 
 Napi::Value NativeModel::device(const Napi::CallbackInfo& info) {
@@ -234,6 +260,8 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
         const Napi::Value exchange = info[0].As<Napi::Object>().Get("logitsExchange");
         const Napi::Value session = info[0].As<Napi::Object>().Get("session");
         if (!session.IsUndefined()) request.session = NativeSession::of(session, "session");
+        const Napi::Value drafting = info[0].As<Napi::Object>().Get("drafting");
+        if (!drafting.IsUndefined()) add_drafter(to_object(drafting, "drafting"), engine_, request);
         const Napi::Function on_token = optional_function(info, 1, "onToken");
         return start_task<GenerateResult>(
             info.Env(), on_token, generate_result, engine_,

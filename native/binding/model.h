@@ -17,6 +17,9 @@ class NativeModel final : public Napi::ObjectWrap<NativeModel> {
     explicit NativeModel(const Napi::CallbackInfo& info);
     ~NativeModel() override;
 
+    // The model of a JavaScript value. Throws Error(InvalidArgument) for anything else.
+    static std::shared_ptr<Engine> of(const Napi::Value& value, const std::string& name);
+
  private:
     Napi::Value device(const Napi::CallbackInfo& info);
     Napi::Value threads(const Napi::CallbackInfo& info);

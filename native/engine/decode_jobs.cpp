@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/decode_scheduler.h"
+#include "engine/speculation.h"
 #include "engine/system.h"
 #include "sampling/chain.h"
 
@@ -23,7 +24,8 @@ class GenerateJob final : public DecodeJob {
         : DecodeJob(request.ids, std::move(cancel)),
           request_(std::move(request)),
           completion_(std::move(completion)),
-          sampler_(request_.sampling) {
+          sampler_(request_.sampling),
+          speculation_(std::move(request_.drafter), request_.draft_tokens) {
         if (request_.session) lease_.emplace(request_.session);
     }
     ~GenerateJob() override { give_back(); }
@@ -38,7 +40,10 @@ class GenerateJob final : public DecodeJob {
         prompts_ = &prompts;
         cache = lease_ ? lease_->take(tokens_, past_) : prompts.open(tokens_, past_);
     }
-    int64_t rows_wanted(int64_t count) const override { return count == pending() ? 1 : 0; }
+    int64_t rows_wanted(int64_t count) const override {
+        if (decodes()) return count;
+        return count == pending() ? 1 : 0;
+    }
     void started(const ModelSize& size) override {
         started_ = Clock::now();
         result_.evaluated = pending();
@@ -53,23 +58,71 @@ class GenerateJob final : public DecodeJob {
         completion_.finish(error);
     }
 
-    bool receive(const float* logits, int64_t, const ModelSize& size) override {
+    bool receive(const float* logits, int64_t rows, const ModelSize& size) override {
         if (result_.tokens.empty()) first_ = Clock::now();
         if (request_.max_tokens == 0) return finish(FinishReason::Length);
         // Prompt and continuation together fill the context at most: beyond it there are no positions.
-        if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
-        if (!request_.logits_hook) return choose(logits, logits, size);
+        if (static_cast<int64_t>(tokens_.size()) >= limit(size) && guessed_ == 0)
+            return finish(FinishReason::Context);
+        if (!request_.logits_hook) return check(logits, rows, size);
         if (request_.logprobs) own_.assign(logits, logits + size.vocabulary);
         request_.logits_hook->offer(logits, size.vocabulary);
         return false;
     }
 
+    bool waiting() const override { return pending() == 0 || speculation_.started(); }
     bool resume(const ModelSize& size) override {
+        if (pending() > 0) return take_guess();
         if (!request_.logits_hook || !request_.logits_hook->returned()) return false;
         return choose(request_.logits_hook->logits().data(), own_.data(), size);
     }
 
  private:
+    // Chooses tokens one after the other as long as the guess had the last one right: the next row of logits
+    // is then what the model gives after it. True when the job is finished.
+    bool check(const float* logits, int64_t rows, const ModelSize& size) {
+        guess_.assign(tokens_.end() - guessed_, tokens_.end());
+        tokens_.resize(tokens_.size() - guess_.size());
+        guessed_ = 0;
+        result_.drafted += rows - 1;
+        for (int64_t row = 0; row < rows; ++row) {
+            past_ = static_cast<int64_t>(tokens_.size());  // no more of what was evaluated is right
+            const float* own = logits + row * size.vocabulary;
+            if (choose(own, own, size)) return true;
+            const bool is_right = row + 1 < rows && tokens_.back() == guess_[static_cast<size_t>(row)];
+            if (!is_right) {
+                speculation_.learn(rows - 1, row);
+                break;
+            }
+            ++result_.accepted;
+        }
+        return guess(size);
+    }
+
+    // Begins to guess; what is there at once is taken.
+    bool guess(const ModelSize& size) {
+        const auto generated = static_cast<int64_t>(result_.tokens.size());
+        const auto used = static_cast<int64_t>(tokens_.size());
+        try {
+            speculation_.start(tokens_, std::min(request_.max_tokens - generated - 1, limit(size) - used));
+        } catch (...) {
+            fail(current_error());
+            return true;
+        }
+        return take_guess();
+    }
+
+    bool take_guess() {
+        if (!speculation_.ready()) return false;
+        try {
+            guessed_ = speculation_.append_to(tokens_);
+        } catch (...) {  // the draft model failed, or was disposed
+            fail(current_error());
+            return true;
+        }
+        return false;
+    }
+
     // The next token, from `logits`; log-probabilities are those of the model's `own`. True when it is the
     // last.
     bool choose(const float* logits, const float* own, const ModelSize& size) {
@@ -130,7 +183,9 @@ class GenerateJob final : public DecodeJob {
     PromptCache* prompts_ = nullptr;  // the scheduler's
     Completion<GenerateResult> completion_;
     SamplerChain sampler_;
-    std::vector<float> own_;  // [V] the logits before the hook, when they are needed
+    Speculation speculation_;
+    std::vector<int32_t> guess_;  // what is being checked
+    std::vector<float> own_;      // [V] the logits before the hook, when they are needed
     GenerateResult result_;
     Clock::time_point created_ = Clock::now();
     Clock::time_point started_ = created_;

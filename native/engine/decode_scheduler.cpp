@@ -73,9 +73,7 @@ void DecodeScheduler::drop_cancelled() {
 }
 
 void DecodeScheduler::resume_waiting() {
-    const auto finished = [this](const auto& job) {
-        return job->pending() == 0 && job->resume(model_.size());
-    };
+    const auto finished = [this](const auto& job) { return job->waiting() && job->resume(model_.size()); };
     active_.erase(std::remove_if(active_.begin(), active_.end(), finished), active_.end());
 }
 
@@ -102,18 +100,21 @@ void DecodeScheduler::admit() {
     }
 }
 
-// Every decoding sequence brings its token; prompts share what is left of the budget, in order, so that
-// running streams keep flowing while a long prompt is evaluated piece by piece.
+// Every decoding sequence brings its token, and what is guessed to follow it as far as half of the budget
+// lasts; prompts share what is left, in order, so that running streams keep flowing while a long prompt is
+// evaluated piece by piece.
 void DecodeScheduler::take_turns() {
     turns_.clear();
-    int64_t left = token_budget_;
+    int64_t left = token_budget_, guesses = token_budget_ / 2;
     for (const auto& job : active_) {
-        if (job->pending() != 1) continue;
-        turns_.push_back({job, job->slice(1)});
-        --left;
+        if (!job->decodes() || job->waiting()) continue;
+        const int64_t guessed = std::min(job->guessed(), guesses);
+        turns_.push_back({job, job->slice(1 + guessed)});
+        guesses -= guessed;
+        left -= 1 + guessed;
     }
     for (const auto& job : active_) {
-        if (job->pending() <= 1 || (left <= 0 && !turns_.empty())) continue;
+        if (job->decodes() || job->waiting() || (left <= 0 && !turns_.empty())) continue;
         turns_.push_back({job, job->slice(std::max<int64_t>(left, 1))});
         left -= turns_.back().slice.count;
     }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/decode_session.h"
+#include "engine/drafter.h"
 #include "engine/graph_runner.h"
 #include "engine/job.h"
 #include "engine/kv_cache.h"
@@ -32,6 +33,8 @@ struct GenerateRequest {
     bool logprobs = false;
     std::function<void(int32_t id, float logprob)> on_token;  // called on the engine's thread; may be empty
     std::shared_ptr<LogitsHook> logits_hook;                  // null: the logits are used as they are
+    std::unique_ptr<Drafter> drafter;  // null: a token at a time; not with a logits hook
+    int64_t draft_tokens = 0;          // most that are guessed at a time
 };
 
 enum class FinishReason { Stop, Length, Context };
@@ -41,6 +44,8 @@ struct GenerateResult {
     std::vector<float> logprobs;
     FinishReason finish_reason = FinishReason::Length;
     int64_t evaluated = 0;  // tokens of the prompt; the others' keys and values were there
+    int64_t drafted = 0;    // tokens that were guessed and checked
+    int64_t accepted = 0;   // those that were right
     double queued_ms = 0.0;
     double prompt_ms = 0.0;
     double decode_ms = 0.0;
@@ -101,12 +106,16 @@ class DecodeJob {
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
     virtual void fail(const Error& error) = 0;
     virtual void started(const ModelSize&) {}
-    // Called before each step of a job that has nothing to evaluate: it waits for something from outside.
-    // True when the job is finished.
+    // It waits for something from outside, and evaluates nothing meanwhile.
+    virtual bool waiting() const { return false; }
+    // Called before each step of a job that waits. True when the job is finished.
     virtual bool resume(const ModelSize&) { return false; }
 
     bool cancelled() const { return cancel_.cancelled(); }
     int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
+    // The newest token alone is to be evaluated, with what is guessed to follow it.
+    bool decodes() const { return pending() == 1 + guessed_; }
+    int64_t guessed() const { return guessed_; }
     // The next at most `limit` tokens to evaluate. Valid until there are more tokens.
     DecoderSlice slice(int64_t limit) const;
     void advance(int64_t count) { past_ += count; }
@@ -116,7 +125,8 @@ class DecodeJob {
 
  protected:
     std::vector<int32_t> tokens_;
-    int64_t past_ = 0;  // tokens evaluated
+    int64_t past_ = 0;     // tokens evaluated
+    int64_t guessed_ = 0;  // the last of them, which may turn out wrong
     CancelToken cancel_;
 };
 

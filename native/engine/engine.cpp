@@ -246,6 +246,10 @@ CancelToken Engine::generate(GenerateRequest request, Completion<GenerateResult>
     if (request.session && !request.session->belongs_to(kv_layout_)) {
         throw Error(ErrorCode::InvalidArgument, "The session belongs to another model");
     }
+    if (request.drafter && request.logits_hook) {
+        throw Error(ErrorCode::InvalidArgument,
+                    "Expected no logits processor where tokens are guessed ahead");
+    }
     CancelToken cancel;
     accept(decode_inbox_, make_generate_job(std::move(request), cancel, std::move(completion)));
     return cancel;

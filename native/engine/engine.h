@@ -60,6 +60,7 @@ class Engine {
 
     // Valid once loaded.
     bool is_encoder() const { return is_encoder_; }
+    const ModelSize& size() const { return size_; }
     const Heads& heads() const { return heads_; }
     const std::string& device() const { return device_id_; }
     int threads() const { return threads_; }
