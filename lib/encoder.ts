@@ -1,18 +1,10 @@
 import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import { checkEach, type EncoderInput } from "./inputs.js";
-import { loadModel, modelInfo, type LoadedModel, type LoadOptions, type ModelInfo } from "./loading.js";
-import type { ClassifierInfo, ProblemType } from "./gguf/classifier.js";
-import type { EncoderFile } from "./model-file.js";
-import type {
-  EncoderArchitecture,
-  NativeHeads,
-  NativeMemory,
-  NativeModel,
-  PoolingMode,
-  SparseActivation,
-  SparsePooling,
-} from "./native.js";
+import { encoderInfo, type EncoderInfo } from "./encoder-info.js";
+import { loadModel, type LoadOptions } from "./loading.js";
+import type { ClassifierInfo } from "./gguf/classifier.js";
+import type { NativeMemory, NativeModel } from "./native.js";
 import { expected, string } from "./options.js";
 import { profileOf, type Profile } from "./profile.js";
 import { answer, type AnswerOptions, type AnswerResult, type QuestionInput } from "./tasks/answer.js";
@@ -23,6 +15,11 @@ import {
   type ZeroShotClassification,
   type ZeroShotOptions,
 } from "./tasks/classify-zero-shot.js";
+import {
+  detectReplaced,
+  type DetectReplacedOptions,
+  type TokenReplacement,
+} from "./tasks/detect-replaced.js";
 import { embed, type EmbedOptions } from "./tasks/embed.js";
 import { embedSparse, type EmbedSparseOptions, type SparseEmbedding } from "./tasks/embed-sparse.js";
 import { embedTokens, type EmbedTokensOptions, type TokenEmbeddings } from "./tasks/embed-tokens.js";
@@ -47,38 +44,7 @@ import type { Tokenizer } from "./tokenizer/index.js";
 
 defineDisposeSymbols();
 
-/** What is known of a loaded encoder. */
-export interface EncoderInfo extends ModelInfo {
-  /** `general.architecture` of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT are `"bert"` there. */
-  readonly architecture: EncoderArchitecture;
-  /** Rows of the segment embedding; 0 when there is none. */
-  readonly segmentCount: number;
-  /**
-   * The limit of `embed` in tokens, special tokens included: sentence-transformers' `max_seq_length` when the
-   * model has one, else `contextLength`.
-   */
-  readonly maxLength: number;
-  /** Length of an embedding, H. */
-  readonly dimensions: number;
-  /** The default of `embed`: the model's sentence-transformers metadata or pooling key, else `"mean"`. */
-  readonly pooling: PoolingMode;
-  /** The default of `embed`: the model's sentence-transformers metadata, else true. */
-  readonly normalize: boolean;
-  /** The default of `embedSparse`: the model's sentence-transformers metadata, else `"max"`. */
-  readonly sparsePooling: SparsePooling;
-  /** The default of `embedSparse`: the model's sentence-transformers metadata, else `"relu"`. */
-  readonly sparseActivation: SparseActivation;
-  /** The model's prompts by name. */
-  readonly prompts: Readonly<Record<string, string>>;
-  /** Name of the prompt `embed` uses by default. */
-  readonly defaultPromptName?: string;
-  /** Which heads the file has. */
-  readonly heads: Readonly<NativeHeads>;
-  /** Names of the classifier's labels, by label number; empty without a classifier. */
-  readonly labels: readonly string[];
-  /** What the classifier's labels are to each other, where the file says. */
-  readonly problemType?: ProblemType;
-}
+export type { EncoderInfo } from "./encoder-info.js";
 
 /** What a task needs of an encoder. */
 export interface EncoderCore {
@@ -218,9 +184,10 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Whether `b` follows `a` in running text, for one pair or many.
+   * Whether `b` follows `a` in running text, for one pair or many. ALBERT's head was trained to tell two consecutive
+   * sentences from the same two swapped: with it, whether they are in order.
    *
-   * @throws UnsupportedError when the model has no next-sentence head.
+   * @throws UnsupportedError when the model has neither a next-sentence head nor ALBERT's.
    */
   nextSentence(a: string, b: string, options?: NextSentenceOptions): Promise<NextSentenceResult>;
   nextSentence(
@@ -240,6 +207,21 @@ export class Encoder implements AsyncDisposable, Disposable {
     if (!Array.isArray(a)) throw expected("a string or an array of pairs", "a", a);
     const pairs = await checkEach(a, "pairs", sentencePair);
     return nextSentence(core, pairs, b);
+  }
+
+  /**
+   * Which tokens of one text, or of many, look as if they had been put in the place of others: ELECTRA's
+   * discriminator. Special tokens are left out.
+   *
+   * @throws UnsupportedError when the model has no replaced-token head.
+   */
+  detectReplaced(text: string, options?: DetectReplacedOptions): Promise<TokenReplacement[]>;
+  detectReplaced(texts: readonly string[], options?: DetectReplacedOptions): Promise<TokenReplacement[][]>;
+  async detectReplaced(
+    texts: string | readonly string[],
+    options?: DetectReplacedOptions,
+  ): Promise<TokenReplacement[] | TokenReplacement[][]> {
+    return detectReplaced(this.#usable(), texts, options);
   }
 
   /**
@@ -382,25 +364,4 @@ export class Encoder implements AsyncDisposable, Disposable {
     if (this.#disposed) throw new DisposedError("The encoder");
     return this.#core;
   }
-}
-
-function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): EncoderInfo {
-  const { hyperparameters, sentenceTransformers } = file;
-  const info = {
-    ...modelInfo({ model, file, tokenizer }),
-    architecture: file.architecture,
-    segmentCount: hyperparameters.segmentCount,
-    maxLength: sentenceTransformers.maxSequenceLength ?? hyperparameters.contextLength,
-    dimensions: hyperparameters.embeddingLength,
-    pooling: sentenceTransformers.pooling ?? "mean",
-    normalize: sentenceTransformers.normalize ?? true,
-    sparsePooling: sentenceTransformers.sparsePooling ?? "max",
-    sparseActivation: sentenceTransformers.sparseActivation ?? "relu",
-    prompts: Object.freeze({ ...sentenceTransformers.prompts }),
-    defaultPromptName: sentenceTransformers.defaultPromptName,
-    heads: Object.freeze({ ...model.heads }),
-    labels: Object.freeze([...file.labels]),
-    problemType: file.classifier.problemType,
-  };
-  return Object.freeze(info);
 }

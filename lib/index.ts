@@ -57,6 +57,7 @@ export type { Profile, ProfiledOperation } from "./profile.js";
 export type { Perplexity, PerplexityOptions } from "./perplexity.js";
 export { quantize } from "./quantize.js";
 export type { QuantizeOptions, QuantizeResult } from "./quantize.js";
+export type { DetectReplacedOptions, TokenReplacement } from "./tasks/detect-replaced.js";
 export type { Answer, AnswerOptions, AnswerResult, QuestionInput } from "./tasks/answer.js";
 export type { BiasPair, BiasProbe, BiasProbeOptions } from "./tasks/bias-probe.js";
 export type {

@@ -211,6 +211,7 @@ function headsOf(model: ModelFile): string[] {
     ["sequence-classifier", heads.sequenceLabels > 0],
     ["token-classifier", heads.tokenLabels > 0],
     ["question-answering", heads.questionAnswering],
+    ["replaced-token", heads.replacedTokens],
   ];
   return present.filter(([, there]) => there).map(([name]) => name);
 }
@@ -219,9 +220,9 @@ function tasksOf(model: ModelFile): Task[] {
   return model.kind === "decoder" ? ["generate", "score"] : encoderTasks(model);
 }
 
-function encoderTasks({ heads, labels, sentenceTransformers }: EncoderFile): Task[] {
+function encoderTasks({ architecture, heads, labels, sentenceTransformers }: EncoderFile): Task[] {
   // A classifier stands on the pooler's output; llama.cpp's converter leaves the pooler out.
-  const classifies = heads.sequenceLabels > 0 && heads.pooler;
+  const classifies = heads.sequenceLabels > 0 && (heads.pooler || architecture === "modern-bert");
   const possible: [Task, boolean][] = [
     ["embed", true],
     // Any masked-token head gives the numbers; only one that was trained for it gives good ones.

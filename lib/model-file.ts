@@ -5,6 +5,7 @@ import { basename, join, resolve } from "node:path";
 import { ModelFileError } from "./errors.js";
 import type { EncoderHeads } from "./gguf/bert-file.js";
 import { readClassifier, type ClassifierInfo } from "./gguf/classifier.js";
+import { readDense, type DenseLayers } from "./gguf/dense.js";
 import { isEncoder, readEncoder, unknownArchitecture } from "./gguf/encoders.js";
 import { checkGpt2Tensors, readGpt2Hyperparameters } from "./gguf/gpt2-file.js";
 import { MetadataReader, type MetadataValue } from "./gguf/metadata.js";
@@ -47,6 +48,8 @@ export interface EncoderFile extends ModelFileBase {
   labels: string[];
   classifier: ClassifierInfo;
   sentenceTransformers: SentenceTransformersInfo;
+  /** What pooled vectors go through. */
+  dense: DenseLayers;
 }
 
 /** A GPT-2-family model. */
@@ -110,6 +113,8 @@ function encoderFile(
   base: Omit<ModelFileBase, "spec">,
 ): EncoderFile {
   const { hyperparameters, heads } = readEncoder(architecture, source);
+  const dense = readDense(source, hyperparameters.embeddingLength);
+  if (dense.activations.length > 0) hyperparameters.denseActivations = dense.activations.join();
   const labels = readLabels(architecture, source, heads.sequenceLabels || heads.tokenLabels);
   return {
     ...base,
@@ -121,6 +126,7 @@ function encoderFile(
     labels,
     classifier: labels.length > 0 ? readClassifier(architecture, source) : {},
     sentenceTransformers: readSentenceTransformers(source.keys, hyperparameters.contextLength),
+    dense,
   };
 }
 

@@ -9,6 +9,7 @@ import { boolean, callback, checkOptions, nonEmptyString, oneOf, signal, type Ch
 import { ALBERT } from "./albert.js";
 import { BERT } from "./bert.js";
 import { Checkpoint } from "./checkpoint.js";
+import { openDenseModules } from "./dense.js";
 import { DISTILBERT } from "./distilbert.js";
 import { ELECTRA } from "./electra.js";
 import { GPT2 } from "./gpt2.js";
@@ -104,26 +105,30 @@ export async function convert(
   const config = await JsonFile.read(transformer, "config.json");
   const { architecture, name } = chooseArchitecture(config);
   const checkpoint = await Checkpoint.open(transformer);
+  const open = [checkpoint];
   try {
     const mapper = new TensorMapper(checkpoint, architecture.prefixes);
     const model = architecture.map(mapper, config, name);
     mapper.finish(checked.ignoreUnknown ?? false);
     const pooling = sentenceMetadata(sentences, architecture.kind, model);
+    const dense = await openDenseModules(sentences?.dense ?? [], model.hiddenSize);
+    open.push(...dense.checkpoints);
 
     // What the file will hold
     const type = checked.type ?? ownType(mapper.mapped);
-    const tensors = mapper.mapped.map((source) => plan(source, type));
+    const tensors = [...mapper.mapped, ...dense.tensors].map((source) => plan(source, type));
     const metadata = [
       ...generalMetadata(architecture.kind, checked.name ?? basename(folder), type),
       ...model.metadata,
       ...pooling,
+      ...dense.metadata,
       ...(await readTokenizerMetadata(transformer, config, model.vocabSize, checked.signal)),
       ...(await verbatimConfigs(folder, config)),
     ];
-    const bytes = await writeModel(path, metadata, tensors, checkpoint, checked);
+    const bytes = await writeModel(path, metadata, tensors, checked);
     return { path, bytes, architecture: architecture.kind, type, ...describe(tensors) };
   } finally {
-    await checkpoint.close();
+    for (const each of open) await each.close();
   }
 }
 
@@ -214,13 +219,12 @@ function writeModel(
   path: string,
   metadata: MetadataItem[],
   tensors: PlannedTensor[],
-  checkpoint: Checkpoint,
   options: Pick<ConvertOptions, "signal" | "onProgress">,
 ): Promise<number> {
   const total = tensors.reduce((sum, tensor) => sum + tensorBytes(tensor), 0);
   const report = progressReporter(total, options.onProgress);
   const writeTensor = (tensor: PlannedTensor, write: (bytes: Uint8Array) => Promise<void>) => {
-    return writeTensorData(checkpoint, tensor.source, tensor.typeName, {
+    return writeTensorData(tensor.source, tensor.typeName, {
       signal: options.signal,
       write: async (bytes) => {
         await write(bytes);

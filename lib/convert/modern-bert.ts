@@ -1,11 +1,25 @@
 /** From a Hugging Face ModernBERT checkpoint to GGUF: llama.cpp's names for `modern-bert`, and ours for the head. */
 import { ModelFileError } from "../errors.js";
 import { unsupportedKey } from "../gguf/model-keys.js";
+import type { MetadataItem } from "../gguf/writer.js";
 import { encoderMetadata, readEncoderConfig, requireEntry, type EncoderConfig } from "./encoder-config.js";
+import { labelMetadata } from "./encoder-heads.js";
 import type { JsonFile } from "./json-file.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
-const CLASSES = ["ModernBertModel", "ModernBertForMaskedLM"];
+const CLASSES = [
+  "ModernBertModel",
+  "ModernBertForMaskedLM",
+  "ModernBertForSequenceClassification",
+  "ModernBertForTokenClassification",
+  "ModernBertForQuestionAnswering",
+];
+/** What the file calls the last layer of each classifier. */
+const CLASSIFIERS: Readonly<Record<string, string>> = {
+  ModernBertForSequenceClassification: "cls.output",
+  ModernBertForTokenClassification: "token_cls",
+  ModernBertForQuestionAnswering: "qa",
+};
 
 const ENTRIES = {
   hidden: "hidden_size",
@@ -77,8 +91,10 @@ function mapModernBert(mapper: TensorMapper, file: JsonFile, className: string):
   weight(mapper, "embeddings.norm", "token_embd_norm", H);
   mapLayers(mapper, config);
   weight(mapper, "final_norm", "output_norm", H);
+  const classifier = CLASSIFIERS[className];
   const masked = className === "ModernBertForMaskedLM" || mapper.find("head.dense.weight") !== undefined;
-  if (masked) mapHead(mapper, file, V, H);
+  const labels = classifier === undefined ? 0 : mapClassifier(mapper, file, classifier, H);
+  if (classifier === undefined && masked) mapHead(mapper, file, V, H);
 
   const f32 = (key: string, value: number) => ({ key: `modern-bert.${key}`, type: "f32" as const, value });
   const u32 = (key: string, value: number) => ({ key: `modern-bert.${key}`, type: "u32" as const, value });
@@ -88,6 +104,7 @@ function mapModernBert(mapper: TensorMapper, file: JsonFile, className: string):
     u32("attention.sliding_window_pattern", every),
     f32("rope.freq_base", ropeBase(file, "full_attention", "global_rope_theta", 160_000)),
     f32("rope.freq_base_swa", ropeBase(file, "sliding_attention", "local_rope_theta", 10_000)),
+    ...classifierMetadata(file, classifier, labels),
   ];
   return { metadata, vocabSize: V, contextLength: positions, hiddenSize: H };
 }
@@ -101,6 +118,25 @@ function mapHead(mapper: TensorMapper, file: JsonFile, V: number, H: number): vo
   mapper.map("decoder.bias", "mlm.output.bias", [V]);
   if (file.boolean("tie_word_embeddings", true)) mapper.ignoreName("decoder.weight");
   else mapper.map("decoder.weight", "mlm.output.weight", [V, H]);
+}
+
+/** A head of dense, GELU and norm before the last layer, over the pooled text or over every token. */
+function mapClassifier(mapper: TensorMapper, file: JsonFile, name: string, H: number): number {
+  requireEntry(file, "classifier_activation", "gelu");
+  requireEntry(file, "classifier_bias", false);
+  const labels = mapper.find("classifier.weight")?.shape[0] ?? 1;
+  weight(mapper, "head.dense", "cls", H, H);
+  weight(mapper, "head.norm", "cls.norm", H);
+  mapper.linear("classifier", name, name === "qa" ? 2 : labels, H);
+  return name === "qa" ? 0 : labels;
+}
+
+function classifierMetadata(file: JsonFile, classifier: string | undefined, labels: number): MetadataItem[] {
+  if (classifier === undefined) return [];
+  const value = file.value["classifier_pooling"] ?? "cls";
+  if (value !== "cls" && value !== "mean") throw unsupportedKey(file, "classifier_pooling", value);
+  const pooling: MetadataItem = { key: "modern-bert.classifier.pooling", type: "string", value };
+  return [pooling, ...labelMetadata("modern-bert", file, labels)];
 }
 
 export const MODERN_BERT: Architecture = {

@@ -1,11 +1,13 @@
 /**
  * What a sentence-transformers folder says about embedding, as metadata. Its modules must be a transformer, a
- * pooling (of hidden states, or SPLADE's of logits) and perhaps a normalization; any other (`Dense`, …) would change the numbers and is refused by name.
+ * pooling (of hidden states, or SPLADE's of logits), and perhaps `Dense` layers and a normalization; any other would
+ * change the numbers and is refused by name.
  */
 import { join, normalize, sep } from "node:path";
 import { ModelFileError, UnsupportedError } from "../errors.js";
 import type { MetadataItem } from "../gguf/writer.js";
 import type { PoolingMode } from "../native.js";
+import { readDenseModule, type DenseModule } from "./dense.js";
 import { JsonFile, parse, readOptional } from "./json-file.js";
 
 export interface SentenceTransformersFolder {
@@ -15,6 +17,8 @@ export interface SentenceTransformersFolder {
   maxSequenceLength: number | undefined;
   /** Length of the vectors that are pooled, when the folder states it. */
   dimension: number | undefined;
+  /** What pooled vectors go through, in order. */
+  dense: DenseModule[];
   metadata: MetadataItem[];
 }
 
@@ -31,12 +35,8 @@ const POOLING: readonly [flag: string, word: string, mode: PoolingMode | undefin
 const POOLING_TYPE: Partial<Record<PoolingMode, number>> = { mean: 1, cls: 2, last: 3 };
 
 /** What a folder's modules may be. Since version 5.2 the transformer of SPLADE models goes by the general name. */
-const KNOWN_MODULES: readonly (readonly string[])[] = [
-  ["Transformer", "Pooling"],
-  ["Transformer", "Pooling", "Normalize"],
-  ["MLMTransformer", "SpladePooling"],
-  ["Transformer", "SpladePooling"],
-];
+const KNOWN_MODULES = /^(Transformer,Pooling(,Dense)*(,Normalize)?|(MLM)?Transformer,SpladePooling)$/;
+const KNOWN_KINDS = ["Transformer", "MLMTransformer", "Pooling", "SpladePooling", "Dense", "Normalize"];
 /** What sentence-transformers' SpladePooling may be told, its defaults first. */
 const SPLADE_POOLING = ["max", "sum"];
 const SPLADE_ACTIVATION = ["relu", "log1p_relu"];
@@ -52,7 +52,7 @@ export async function readSentenceTransformersFolder(
 ): Promise<SentenceTransformersFolder | undefined> {
   const modules = await readModules(folder);
   if (modules === undefined) return undefined;
-  const [transformer, pooling, normalization] = modules as [Module, Module, Module | undefined];
+  const [transformer, pooling] = modules as [Module, Module, ...Module[]];
   const transformerFolder = inside(folder, transformer.path);
   const poolingFile = await JsonFile.read(inside(folder, pooling.path), "config.json");
   const prompts = await JsonFile.find(folder, "config_sentence_transformers.json");
@@ -62,20 +62,26 @@ export async function readSentenceTransformersFolder(
   };
   if (pooling.kind === "SpladePooling") {
     const metadata = [...spladeMetadata(poolingFile), ...promptMetadata(prompts)];
-    return { ...limits, dimension: undefined, metadata };
+    return { ...limits, dimension: undefined, dense: [], metadata };
   }
   const mode = readPoolingMode(poolingFile);
   if (poolingFile.value["include_prompt"] === false && hasPrompts(prompts)) {
     throw unsupported(poolingFile.path, "include_prompt", "pooling without the prompt's tokens");
   }
+  const dense: DenseModule[] = [];
+  for (const { kind, path } of modules) {
+    if (kind === "Dense") dense.push(await readDenseModule(inside(folder, path)));
+  }
+  const normalized = modules.at(-1)!.kind === "Normalize";
   return {
     ...limits,
+    dense,
     dimension: poolingFile.optionalInteger("word_embedding_dimension", 1, 2 ** 20),
-    metadata: [...poolingMetadata(mode, normalization !== undefined), ...promptMetadata(prompts)],
+    metadata: [...poolingMetadata(mode, normalized), ...promptMetadata(prompts)],
   };
 }
 
-/** The transformer, the pooling and perhaps the normalization, in that order. */
+/** The transformer, the pooling and what comes after it, in that order. */
 async function readModules(folder: string): Promise<Module[] | undefined> {
   const path = join(folder, "modules.json");
   const bytes = await readOptional(path);
@@ -91,9 +97,9 @@ async function readModules(folder: string): Promise<Module[] | undefined> {
     path: at,
   }));
   const kinds = modules.map(({ kind }) => kind);
-  const foreign = kinds.find((kind) => !KNOWN_MODULES.some((known) => known.includes(kind)));
+  const foreign = kinds.find((kind) => !KNOWN_KINDS.includes(kind));
   if (foreign !== undefined) throw unsupported(path, foreign, `the module ${foreign}`);
-  if (!KNOWN_MODULES.some((known) => known.join(",") === kinds.join(","))) {
+  if (!KNOWN_MODULES.test(kinds.join(","))) {
     throw unsupported(path, "modules.json", `the modules ${kinds.join(", ")}`);
   }
   return modules;

@@ -27,7 +27,7 @@ const NARROWER_BLOCKS: Partial<Record<TensorType, TensorType>> = { Q4_K: "Q5_0",
 /** Whether a tensor may have any other type than F32. */
 export function isNarrowed(name: string, shape: readonly number[]): boolean {
   return (
-    shape.length > 1 && name.endsWith(".weight") && !name.endsWith("_norm.weight") && !ALWAYS_F32.has(name)
+    shape.length > 1 && name.endsWith(".weight") && !name.endsWith("norm.weight") && !ALWAYS_F32.has(name)
   );
 }
 

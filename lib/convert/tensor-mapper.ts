@@ -14,6 +14,7 @@ export interface MappedTensor {
   /** Name in the GGUF file. */
   name: string;
   source: SourceTensor;
+  checkpoint: Checkpoint;
   /** GGUF's shape: innermost dimension first, after transposing. */
   shape: number[];
   /** The checkpoint has it [in, out]; the file wants rows of `in` values. */
@@ -69,7 +70,8 @@ export class TensorMapper {
   map(source: string, name: string, shape: readonly number[], transpose = false): void {
     const tensor = this.#take(source, shape);
     const turned = transpose ? [...shape] : [...shape].reverse();
-    this.mapped.push({ name, source: tensor, shape: turned, transpose, skipRows: 0 });
+    const checkpoint = this.#checkpoint;
+    this.mapped.push({ name, source: tensor, checkpoint, shape: turned, transpose, skipRows: 0 });
   }
 
   /** Requires `source` as a matrix in that shape and maps all but its first `skip` rows to `name`. */
@@ -78,6 +80,7 @@ export class TensorMapper {
     this.mapped.push({
       name,
       source: tensor,
+      checkpoint: this.#checkpoint,
       shape: [width, rows - skip],
       transpose: false,
       skipRows: skip,

@@ -1,7 +1,6 @@
 /** Brings one tensor of a checkpoint into a GGUF file, transposed where the checkpoint has it the other way. */
 import type { TensorType } from "../native.js";
 import { breathe } from "../tokenizer/time-slices.js";
-import type { Checkpoint } from "./checkpoint.js";
 import { decodeRows, sliceRows, SLICE_VALUES, writeConverted, type Conversion } from "./tensor-data.js";
 import type { MappedTensor } from "./tensor-mapper.js";
 
@@ -9,12 +8,11 @@ const COPY_BYTES = 1024 * 1024;
 
 /** Writes the data of `tensor` in `type`. */
 export async function writeTensorData(
-  checkpoint: Checkpoint,
   tensor: MappedTensor,
   type: TensorType,
   options: { signal?: AbortSignal; write: (bytes: Uint8Array) => Promise<void> },
 ): Promise<void> {
-  const { source, shape, transpose } = tensor;
+  const { source, checkpoint, shape, transpose } = tensor;
   if (source.dtype === type && !transpose) {
     const skipped = (tensor.skipRows * shape[0]! * source.bytes) / source.elements;
     for (let at = skipped; at < source.bytes; at += COPY_BYTES) {
@@ -22,9 +20,7 @@ export async function writeTensorData(
     }
     return;
   }
-  const slices = transpose
-    ? transposedSlices(checkpoint, tensor)
-    : sourceSlices(checkpoint, tensor, shape[0]!);
+  const slices = transpose ? transposedSlices(tensor) : sourceSlices(tensor, shape[0]!);
   const conversion: Conversion = {
     ...options,
     name: source.name,
@@ -37,8 +33,7 @@ export async function writeTensorData(
 
 /** The rows of the checkpoint's tensor, `width` values each, as F32. */
 async function* sourceSlices(
-  checkpoint: Checkpoint,
-  { source, skipRows }: MappedTensor,
+  { source, checkpoint, skipRows }: MappedTensor,
   width: number,
 ): AsyncGenerator<Float32Array> {
   const valueBytes = source.bytes / source.elements;
@@ -51,11 +46,11 @@ async function* sourceSlices(
 }
 
 /** The columns of the checkpoint's tensor as rows. It has to be in memory whole, as F32. */
-async function* transposedSlices(checkpoint: Checkpoint, tensor: MappedTensor): AsyncGenerator<Float32Array> {
+async function* transposedSlices(tensor: MappedTensor): AsyncGenerator<Float32Array> {
   const [width, rows] = tensor.shape as [number, number];
   const whole = new Float32Array(width * rows);
   let filled = 0;
-  for await (const slice of sourceSlices(checkpoint, tensor, rows)) {
+  for await (const slice of sourceSlices(tensor, rows)) {
     whole.set(slice, filled);
     filled += slice.length;
   }

@@ -25,7 +25,7 @@ export function checkAlbertTensors({ tensors }: ModelSource, hyper: AlbertHyperp
     ...linear("token_embd_projection", E, H),
   ]);
   requireBlocks({ tensors }, hyper, hyper.groupCount);
-  // The head that judges the order of sentences is kept for the sake of the file, and not computed.
-  tensors.optional(linear("sop", H, 2));
-  return findHeads({ tensors }, hyper);
+  const heads = findHeads({ tensors }, hyper);
+  const sentenceOrder = tensors.optional(linear("sop", H, 2));
+  return { ...heads, nextSentence: sentenceOrder && heads.pooler };
 }

@@ -18,6 +18,8 @@ export interface EncoderHeads {
   tokenLabels: number;
   /** Start and end logits of an answer. */
   questionAnswering: boolean;
+  /** Tells for each token whether it was replaced. */
+  replacedTokens: boolean;
 }
 
 // ---- hyper-parameters
@@ -107,11 +109,6 @@ export function findHeads(
   { embeddingLength: H, vocabSize: V }: { embeddingLength: number; vocabSize: number },
 ): EncoderHeads {
   const [E] = tensors.matrix("token_embd.weight");
-  /** A classifier has as many labels as its weight has rows. */
-  const labelled = (name: string) => {
-    const labels = tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : undefined;
-    return tensors.optional(linear(name, H, labels)) ? labels! : 0;
-  };
   const pooler = tensors.optional(linear("cls", H, H));
   const mlm = tensors.optional(mlmHead(H, E, V));
   if (mlm) tensors.optional([{ name: "mlm.output.weight", shape: [E, V] }]);
@@ -120,10 +117,17 @@ export function findHeads(
     pooler,
     mlm,
     nextSentence: nextSentence && pooler,
-    sequenceLabels: labelled("cls.output"),
-    tokenLabels: labelled("token_cls"),
+    sequenceLabels: countLabels({ tensors }, "cls.output", H),
+    tokenLabels: countLabels({ tensors }, "token_cls", H),
     questionAnswering: tensors.optional(linear("qa", H, 2)),
+    replacedTokens: tensors.optional([...linear("rtd.transform", H, H), ...linear("rtd.output", H, 1)]),
   };
+}
+
+/** A classifier has as many labels as its weight has rows; 0 when it is not there. */
+export function countLabels({ tensors }: Pick<ModelSource, "tensors">, name: string, H: number): number {
+  const labels = tensors.has(`${name}.weight`) ? tensors.matrix(`${name}.weight`)[1] : undefined;
+  return tensors.optional(linear(name, H, labels)) ? labels! : 0;
 }
 
 function mlmHead(H: number, E: number, V: number): TensorRule[] {

@@ -19,7 +19,5 @@ export function checkElectraTensors({ tensors }: ModelSource, hyper: BertHyperpa
   ]);
   if (segmentCount > 0) tensors.require([{ name: "token_types.weight", shape: [E, segmentCount] }]);
   requireBlocks({ tensors }, hyper, hyper.blockCount);
-  // The head that tells replaced tokens is kept for the sake of the file, and not computed.
-  tensors.optional([...linear("rtd.transform", H, H), ...linear("rtd.output", H, 1)]);
   return findHeads({ tensors }, hyper);
 }

@@ -1,8 +1,8 @@
 /** A `modern-bert` model in GGUF: llama.cpp's keys and tensor names, and ours for the masked-token head. */
 import type { ModernBertHyperparameters } from "../native.js";
-import { refuseOtherModels, type EncoderHeads } from "./bert-file.js";
+import { countLabels, refuseOtherModels, type EncoderHeads } from "./bert-file.js";
 import { readActivation, readSharedHyperparameters, type ModelSource } from "./model-keys.js";
-import type { TensorRule } from "./tensor-rules.js";
+import { linear, type TensorRule } from "./tensor-rules.js";
 
 const PREFIX = "modern-bert";
 
@@ -17,11 +17,20 @@ export function readModernBertHyperparameters(source: ModelSource): ModernBertHy
     ...shared,
     segmentCount: 0,
     activation: readActivation(source, PREFIX, "hidden_activation", "gelu"),
+    classifierPooling: readClassifierPooling(source),
     globalEvery: keys.integer(`${PREFIX}.attention.sliding_window_pattern`, 1, 1024),
     localReach: Math.floor(keys.integer(`${PREFIX}.attention.sliding_window`, 1, 2 ** 20) / 2),
     globalRopeBase: keys.numberBetween(`${PREFIX}.rope.freq_base`, 0, 1e13),
     localRopeBase: keys.numberBetween(`${PREFIX}.rope.freq_base_swa`, 0, 1e13),
   };
+}
+
+/** llama.cpp's files do not say: it takes the first token. */
+function readClassifierPooling({ keys }: ModelSource): "cls" | "mean" {
+  const key = `${PREFIX}.classifier.pooling`;
+  const pooling = keys.optionalString(key) ?? "cls";
+  if (pooling === "cls" || pooling === "mean") return pooling;
+  throw keys.error(key, "cls or mean", pooling);
 }
 
 export function checkModernBertTensors(
@@ -48,12 +57,14 @@ export function checkModernBertTensors(
     { name: "mlm.output.bias", shape: [V] },
   ]);
   if (mlm) tensors.optional([weight("mlm.output", H, V)]);
+  const classifier = tensors.optional([weight("cls", H, H), weight("cls.norm", H)]);
   return {
     pooler: false,
     mlm,
     nextSentence: false,
-    sequenceLabels: 0,
-    tokenLabels: 0,
-    questionAnswering: false,
+    sequenceLabels: classifier ? countLabels({ tensors }, "cls.output", H) : 0,
+    tokenLabels: classifier ? countLabels({ tensors }, "token_cls", H) : 0,
+    questionAnswering: classifier && tensors.optional(linear("qa", H, 2)),
+    replacedTokens: false,
   };
 }

@@ -9,6 +9,7 @@ const NAMES: Record<keyof NativeHeads, string> = {
   sequenceLabels: "sequence classifier over a pooler",
   tokenLabels: "token classifier",
   questionAnswering: "question-answering head",
+  replacedTokens: "replaced-token head",
 };
 
 /** Throws an {@link UnsupportedError} naming the head when the model lacks it. */

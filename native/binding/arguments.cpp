@@ -181,6 +181,7 @@ EncodeRequest to_encode_request(const Napi::Value& value) {
     request.sequence_labels = flag(object, "sequenceLogits");
     request.token_labels = flag(object, "tokenLogits");
     request.answer = flag(object, "answerLogits");
+    request.replaced_tokens = flag(object, "replacedLogits");
     request.sparse = to_sparse_request(get_property(object, "sparse"));
     return request;
 }

@@ -221,6 +221,7 @@ Napi::Value NativeModel::heads(const Napi::CallbackInfo& info) {
     object.Set("sequenceLabels", static_cast<double>(engine_->heads().sequence_labels));
     object.Set("tokenLabels", static_cast<double>(engine_->heads().token_labels));
     object.Set("questionAnswering", engine_->heads().question_answering);
+    object.Set("replacedTokens", engine_->heads().replaced_tokens);
     return object;
 }
 

@@ -21,6 +21,7 @@ void check_heads(const EncodeRequest& request, const Heads& heads) {
     need(request.sequence_labels, heads.sequence_labels > 0, "sequence classifier");
     need(request.token_labels, heads.token_labels > 0, "token classifier");
     need(request.answer, heads.question_answering, "question-answering head");
+    need(request.replaced_tokens, heads.replaced_tokens, "replaced-token head");
 }
 
 void check_lengths(const EncodeRequest& request, int64_t context) {
@@ -100,7 +101,7 @@ void EncodeJob::take_memory(const ModelSize& size, const Heads& heads, const Out
         output.size = static_cast<size_t>(wanted ? values : 0);
     };
     EncodeResult& r = result;
-    want(request.pooling.has_value(), sequences() * size.hidden, r.pooled);
+    want(request.pooling.has_value(), sequences() * size.embedding, r.pooled);
     want(request.last_hidden, tokens * size.hidden, r.last_hidden);
     want(request.pooler, sequences() * size.hidden, r.pooler);
     want(request.hidden_states, (size.layers + 1) * tokens * size.hidden, r.hidden_states);
@@ -110,6 +111,7 @@ void EncodeJob::take_memory(const ModelSize& size, const Heads& heads, const Out
     want(request.sequence_labels, sequences() * heads.sequence_labels, r.sequence_labels);
     want(request.token_labels, tokens * heads.token_labels, r.token_labels);
     want(request.answer, tokens * 2, r.answer);
+    want(request.replaced_tokens, tokens, r.replaced_tokens);
 
     size_t values = 0;
     for (const EncodeOutput& output : encode_outputs) values += (r.*output.numbers).size;
@@ -134,7 +136,8 @@ bool EncodeJob::same_outputs(const EncodeJob& other) const {
     };
     return pooling(a) == pooling(b) && a.hidden_states == b.hidden_states && a.attentions == b.attentions &&
            a.pooler == b.pooler && a.next_sentence == b.next_sentence &&
-           a.sequence_labels == b.sequence_labels && a.token_labels == b.token_labels && a.answer == b.answer;
+           a.sequence_labels == b.sequence_labels && a.token_labels == b.token_labels &&
+           a.answer == b.answer && a.replaced_tokens == b.replaced_tokens;
 }
 
 }  // namespace ggml_transformers

@@ -6,9 +6,14 @@
 
 namespace ggml_transformers {
 
-EncodeScheduler::EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                                 int64_t token_budget)
-    : model_(model), runner_(device, profile), fused_(fused), token_budget_(token_budget) {}
+EncodeScheduler::EncodeScheduler(const EncoderModel& model, const PooledProjections& projections,
+                                 Device& device, FusedCpu* fused, Profile* profile, int64_t token_budget)
+    : model_(model),
+      projections_(projections),
+      runner_(device, profile),
+      projection_runner_(device, profile),
+      fused_(fused),
+      token_budget_(token_budget) {}
 
 void EncodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -24,6 +29,7 @@ void EncodeScheduler::step(const std::function<bool()>& stopping) {
 
 void EncodeScheduler::release_activations() {
     runner_.release();
+    projection_runner_.release();
     graphs_.release();
 }
 
@@ -128,6 +134,7 @@ EncoderWants EncodeScheduler::wants() const {
     wants.sequence_labels = sample.sequence_labels;
     wants.token_labels = sample.token_labels;
     wants.answer = sample.answer;
+    wants.replaced_tokens = sample.replaced_tokens;
     if (sample.sparse) wants.sparse = sample.sparse->pooling;
     return wants;
 }
@@ -167,8 +174,34 @@ void EncodeScheduler::run_graph(Graphs::Graph& graph, const std::function<bool()
         return std::all_of(picks_.begin(), picks_.end(),
                            [](const Pick& p) { return p.job->cancel.cancelled(); });
     };
-    runner_.run(graph.builder, [&] { return stopping() || nobody_waits(); });
+    const auto should_abort = [&] { return stopping() || nobody_waits(); };
+    runner_.run(graph.builder, should_abort);
+    pool_batch(graph.outputs.last_hidden, should_abort);
     deliver(graph.outputs);
+}
+
+void EncodeScheduler::pool_batch(const ggml_tensor* last_hidden, const std::function<bool()>& should_abort) {
+    const int64_t hidden = model_.size().hidden;
+    const auto wants_pooling = [](const Pick& pick) { return pick.job->request.pooling.has_value(); };
+    pooled_.clear();
+    if (std::none_of(picks_.begin(), picks_.end(), wants_pooling)) return;
+    pooled_.resize(picks_.size() * static_cast<size_t>(hidden));
+    for (size_t i = 0; i < picks_.size(); ++i) {
+        const Pick& pick = picks_[i];
+        if (!wants_pooling(pick)) continue;
+        const auto index = static_cast<int64_t>(i);
+        const float* rows =
+            view_output(last_hidden, batch_.layout.offset(index) * hidden, pick.length() * hidden, rows_);
+        pool(*pick.job->request.pooling, rows, pick.length(), hidden, pooled_.data() + index * hidden);
+    }
+    if (projections_.empty()) return;
+    const auto count = static_cast<int64_t>(picks_.size());
+    GraphBuilder builder(projections_.max_nodes(), fused_);
+    ggml_tensor* projected = projections_.build(builder, builder.input(std::move(pooled_), hidden, count));
+    builder.output(projected);
+    projection_runner_.run(builder, should_abort);
+    pooled_.resize(static_cast<size_t>(count * projections_.size()));
+    read_output(projected, pooled_.data(), 0, count * projections_.size());
 }
 
 namespace {
@@ -186,19 +219,13 @@ class Delivery {
           first_(job.offsets[static_cast<size_t>(sequence)]),
           length_(job.offsets[static_cast<size_t>(sequence) + 1] - first_) {}
 
-    void last_hidden(const ggml_tensor* tensor) const {
-        const EncodeRequest& request = job_.request;
-        if (!request.last_hidden && !request.pooling) return;
-        const int64_t values = length_ * size_.hidden;
-        const float* rows = view_output(tensor, row_ * size_.hidden, values, storage_);
-        if (request.last_hidden) {
-            std::copy_n(rows, values, job_.result.last_hidden.data + first_ * size_.hidden);
-        }
-        if (request.pooling) {
-            float* out = job_.result.pooled.data + sequence_ * size_.hidden;
-            pool(*request.pooling, rows, length_, size_.hidden, out);
-            if (request.normalize) normalize(out, size_.hidden);
-        }
+    void last_hidden(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.last_hidden); }
+
+    // `rows` [B, width]
+    void pooled(const std::vector<float>& rows, int64_t width, int64_t index) const {
+        float* out = job_.result.pooled.data + sequence_ * width;
+        std::copy_n(rows.data() + index * width, width, out);
+        if (job_.request.normalize) normalize(out, width);
     }
 
     void hidden_states(const std::vector<ggml_tensor*>& tensors) const {
@@ -237,6 +264,7 @@ class Delivery {
 
     void token_labels(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.token_labels); }
     void answer(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.answer); }
+    void replaced_tokens(const ggml_tensor* tensor) const { all_tokens(tensor, job_.result.replaced_tokens); }
 
     // `outputs` has the weights, or the logits they are made of.
     void sparse(const EncoderOutputs& outputs, int64_t index) const {
@@ -295,7 +323,8 @@ void EncodeScheduler::deliver(const EncoderOutputs& outputs) {
             const Pick& pick = picks_[static_cast<size_t>(index)];
             EncodeJob& job = *pick.job;
             const Delivery delivery(job, pick.sequence, model_.size(), batch.offset(index), rows_);
-            delivery.last_hidden(outputs.last_hidden);
+            if (job.request.last_hidden) delivery.last_hidden(outputs.last_hidden);
+            if (job.request.pooling) delivery.pooled(pooled_, projections_.size(), index);
             if (job.request.hidden_states) delivery.hidden_states(outputs.hidden_states);
             if (job.request.attentions) delivery.attentions(outputs.attentions, g, i);
             if (job.request.pooler) delivery.pooler(outputs.pooler, index);
@@ -303,6 +332,7 @@ void EncodeScheduler::deliver(const EncoderOutputs& outputs) {
             if (job.request.sequence_labels) delivery.sequence_labels(outputs.sequence_labels, index);
             if (job.request.token_labels) delivery.token_labels(outputs.token_labels);
             if (job.request.answer) delivery.answer(outputs.answer);
+            if (job.request.replaced_tokens) delivery.replaced_tokens(outputs.replaced_tokens);
             if (job.request.sparse) delivery.sparse(outputs, index);
             mlm_row = delivery.mlm(outputs.mlm, mlm_row);
             if (--job.remaining == 0) job.completion.finish(std::move(job.result));

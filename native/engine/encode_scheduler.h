@@ -14,6 +14,7 @@
 #include "engine/pooling.h"
 #include "engine/sparse_pooling.h"
 #include "models/model.h"
+#include "models/pooled_projections.h"
 
 namespace ggml_transformers {
 
@@ -38,6 +39,7 @@ struct EncodeRequest {
     bool sequence_labels = false;
     bool token_labels = false;
     bool answer = false;
+    bool replaced_tokens = false;
     std::vector<int32_t> mlm_positions;  // [M], indices into T
     std::optional<SparseRequest> sparse;
 };
@@ -48,7 +50,7 @@ struct Floats {
     size_t size = 0;
 };
 
-// Empty where not asked for. Layouts as in lib/native.ts.
+// Empty where not asked for. Layouts as in lib/native-requests.ts.
 struct EncodeResult {
     Floats pooled;
     Floats last_hidden;
@@ -60,13 +62,14 @@ struct EncodeResult {
     Floats sequence_labels;
     Floats token_labels;
     Floats answer;
+    Floats replaced_tokens;
     std::vector<SparseVector> sparse;  // [B]
     // Where the outputs lie when the one who asks has no memory for them.
     std::vector<std::vector<float>> own;
 };
 
 struct EncodeOutput {
-    const char* name;  // as in lib/native.ts
+    const char* name;  // as in lib/native-requests.ts
     Floats EncodeResult::*numbers;
 };
 
@@ -81,6 +84,7 @@ constexpr EncodeOutput encode_outputs[] = {
     {"sequenceLogits", &EncodeResult::sequence_labels},
     {"tokenLogits", &EncodeResult::token_labels},
     {"answerLogits", &EncodeResult::answer},
+    {"replacedLogits", &EncodeResult::replaced_tokens},
 };
 
 // Memory for so many numbers of an output; called where the job is made. The engine writes there until it has
@@ -120,8 +124,8 @@ class EncodeJob {
 
 class EncodeScheduler {
  public:
-    EncodeScheduler(const EncoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                    int64_t token_budget);
+    EncodeScheduler(const EncoderModel& model, const PooledProjections& projections, Device& device,
+                    FusedCpu* fused, Profile* profile, int64_t token_budget);
 
     void add(std::shared_ptr<EncodeJob> job) { jobs_.push_back(std::move(job)); }
     bool idle() const { return jobs_.empty(); }
@@ -129,7 +133,10 @@ class EncodeScheduler {
     void step(const std::function<bool()>& stopping);
 
     // Bytes of activations held between batches, and giving them back.
-    uint64_t activation_bytes() const { return runner_.activation_bytes() + graphs_.activation_bytes(); }
+    uint64_t activation_bytes() const {
+        return runner_.activation_bytes() + projection_runner_.activation_bytes() +
+               graphs_.activation_bytes();
+    }
     void release_activations();
 
  private:
@@ -151,14 +158,17 @@ class EncodeScheduler {
     EncoderWants wants() const;
     void run_batch(const std::function<bool()>& stopping);
     void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);
+    void pool_batch(const ggml_tensor* last_hidden, const std::function<bool()>& should_abort);
     std::unique_ptr<Graphs::Graph> build(const EncoderWants& wants, const GraphBuilder* smaller);
     std::unique_ptr<Graphs::Graph> build_for_one_batch(const EncoderWants& wants);
     void deliver(const EncoderOutputs& outputs);
     void fail(const Error& error);
 
     const EncoderModel& model_;
+    const PooledProjections& projections_;
     GraphRunner runner_;
-    FusedCpu* fused_;  // null: plain operations
+    GraphRunner projection_runner_;  // its own: the batch's outputs are still being read
+    FusedCpu* fused_;                // null: plain operations
     int64_t token_budget_;
     std::deque<std::shared_ptr<EncodeJob>> jobs_;
 
@@ -168,7 +178,8 @@ class EncodeScheduler {
     std::vector<Pick> picks_;
     EncoderBatch batch_;
     std::vector<float> rows_;
-    Graphs graphs_;  // they read batch_
+    std::vector<float> pooled_;  // [B, embedding]; not normalized, zeros where nobody wants it
+    Graphs graphs_;              // they read batch_
 };
 
 }  // namespace ggml_transformers

@@ -101,8 +101,11 @@ void Engine::load() {
             : token_budget(weights_->mapped_bytes() + weights_->copied_bytes(), threads_, is_encoder_);
     if (is_encoder_) {
         const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
-        encode_ = std::make_unique<EncodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget);
         size_ = model.size();
+        projections_ = std::make_unique<PooledProjections>(spec_, *weights_, size_.hidden);
+        size_.embedding = projections_->size();
+        encode_ = std::make_unique<EncodeScheduler>(model, *projections_, *device_, fused_.get(),
+                                                    profile_.get(), budget);
         heads_ = model.heads();
     } else {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);

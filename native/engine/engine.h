@@ -104,6 +104,7 @@ class Engine {
     std::unique_ptr<FusedCpu> fused_;  // null: plain operations
     std::unique_ptr<Weights> weights_;
     std::unique_ptr<Model> model_;
+    std::unique_ptr<PooledProjections> projections_;  // of an encoder
     std::unique_ptr<EncodeScheduler> encode_;
     std::unique_ptr<DecodeScheduler> decode_;
 

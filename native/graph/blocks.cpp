@@ -25,6 +25,21 @@ ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup) {
     return ggml_get_rows(builder.context(), lookup.table, lookup.indices);
 }
 
+ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* x) {
+    ggml_context* context = builder.context();
+    const int64_t hidden = x->ne[0];
+    ggml_tensor* means = nullptr;
+    for (const RaggedGroup& group : batch.groups()) {
+        const auto offset = static_cast<size_t>(batch.offset(group.first_sequence)) * x->nb[1];
+        ggml_tensor* rows = ggml_view_3d(context, x, hidden, group.length, group.count, x->nb[1],
+                                         x->nb[1] * static_cast<size_t>(group.length), offset);
+        rows = ggml_cont(context, ggml_permute(context, rows, 1, 0, 2, 3));  // [S, H, n]
+        ggml_tensor* mean = ggml_reshape_2d(context, ggml_mean(context, rows), hidden, group.count);
+        means = means == nullptr ? mean : ggml_concat(context, means, mean, 1);
+    }
+    return means;
+}
+
 ggml_tensor* embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups) {
     if (builder.fused() != nullptr) return builder.fused()->embed_sum(builder, lookups);
     ggml_tensor* sum = embed(builder, lookups.front());

@@ -43,6 +43,9 @@ ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup);
 // The sum of several tables' rows: [H, T].
 ggml_tensor* embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups);
 
+// The mean of each sequence's rows, in a graph of one batch: [H, T] -> [H, B].
+ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* x);
+
 // W x + b: [in, T] -> [out, T].
 ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, ggml_tensor* x);
 

@@ -50,6 +50,8 @@ class Albert final : public PostNormEncoder {
         heads_ = read_encoder_heads(weights, p_.size, w_.tokens, p_.epsilon);
         heads_.pooler_activation = p_.pooler_activation;
         heads_.mlm_activation = p_.activation;
+        // Its two logits are of sentences in order and swapped.
+        heads_.next_sentence = find_linear(weights, "sop", p_.size.hidden, 2);
     }
 
  private:

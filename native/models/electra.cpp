@@ -49,6 +49,7 @@ class Electra final : public PostNormEncoder {
         heads_.pooler_activation = p_.pooler_activation;
         // The generator's head has this one whatever the layers have.
         heads_.mlm_activation = Activation::Gelu;
+        heads_.replaced_activation = p_.activation;
     }
 
  private:

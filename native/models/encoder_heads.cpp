@@ -13,6 +13,8 @@ EncoderHeads read_encoder_heads(const Weights& weights, const ModelSize& size, g
     heads.sequence_labels = find_classifier(weights, "cls.output", size.hidden);
     heads.token_labels = find_classifier(weights, "token_cls", size.hidden);
     heads.answer = find_linear(weights, "qa", size.hidden, 2);
+    heads.replaced_transform = find_linear(weights, "rtd.transform", size.hidden, size.hidden);
+    heads.replaced_tokens = find_linear(weights, "rtd.output", size.hidden, 1);
     heads.mlm_transform = find_linear(weights, "mlm.transform", size.hidden, embedding);
     if (heads.mlm_transform.weight != nullptr) {
         heads.mlm_norm = require_norm(weights, "mlm.transform_norm", embedding, epsilon, bias);
@@ -39,6 +41,7 @@ Heads EncoderHeads::present() const {
     heads.sequence_labels = has_pooler ? labels_of(sequence_labels) : 0;
     heads.token_labels = labels_of(token_labels);
     heads.question_answering = answer.weight != nullptr;
+    heads.replaced_tokens = replaced_transform.weight != nullptr && replaced_tokens.weight != nullptr;
     return heads;
 }
 
@@ -46,8 +49,9 @@ void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const Encod
                          EncoderOutputs& out) const {
     if (wants.pooler || wants.next_sentence || wants.sequence_labels) {
         b.block("pooler");
-        ggml_tensor* cls = embed(b, {out.last_hidden, b.input(batch.cls_rows)});  // [H, B]
-        out.pooler = b.output(linear(b, pooler, pooler_activation, cls));         // [H, B]
+        ggml_tensor* pooled = pooler_of_mean ? mean_rows(b, batch.layout, out.last_hidden)
+                                             : embed(b, {out.last_hidden, b.input(batch.cls_rows)});
+        out.pooler = b.output(pool(b, pooled));  // [H, B]
     }
     if (wants.next_sentence) {
         ggml_tensor* scores = linear(b.block("next-sentence head"), next_sentence, out.pooler);
@@ -57,12 +61,19 @@ void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const Encod
         ggml_tensor* scores = linear(b.block("sequence classifier"), sequence_labels, out.pooler);
         out.sequence_labels = b.output(scores);  // [labels, B]
     }
+    ggml_tensor* tokens = out.last_hidden;  // [H, T]
+    if (pooler_for_tokens && (wants.token_labels || wants.answer)) tokens = pool(b.block("pooler"), tokens);
     if (wants.token_labels) {
-        ggml_tensor* scores = linear(b.block("token classifier"), token_labels, out.last_hidden);
+        ggml_tensor* scores = linear(b.block("token classifier"), token_labels, tokens);
         out.token_labels = b.output(scores);  // [labels, T]
     }
     if (wants.answer) {
-        out.answer = b.output(linear(b.block("answer head"), answer, out.last_hidden));  // [2, T]
+        out.answer = b.output(linear(b.block("answer head"), answer, tokens));  // [2, T]
+    }
+    if (wants.replaced_tokens) {
+        b.block("replaced-token head");
+        ggml_tensor* x = linear(b, replaced_transform, replaced_activation, out.last_hidden);  // [H, T]
+        out.replaced_tokens = b.output(linear(b, replaced_tokens, x));                         // [1, T]
     }
     if (wants.mlm) {
         b.block("masked-token head");
@@ -78,6 +89,12 @@ void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const Encod
                 b, mlm_output, *wants.sparse, batch.layout, b.input(batch.cls_rows), x));  // [V, B]
         }
     }
+}
+
+// [H, M] -> [H, M].
+ggml_tensor* EncoderHeads::pool(GraphBuilder& b, ggml_tensor* x) const {
+    x = linear(b, pooler, pooler_activation, x);
+    return pooler_norm.weight == nullptr ? x : norm(b, pooler_norm, x);
 }
 
 // What the logits of the vocabulary are products of: [H, M] -> [E, M].

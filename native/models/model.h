@@ -24,6 +24,7 @@ struct Heads {
     int64_t sequence_labels = 0;  // of the classifier over the pooler's output; 0: none
     int64_t token_labels = 0;     // of the classifier over every token; 0: none
     bool question_answering = false;
+    bool replaced_tokens = false;
 };
 
 // Sizes every architecture has.
@@ -34,6 +35,7 @@ struct ModelSize {
     int64_t layers = 0;      // L
     int64_t heads = 0;       // A
     int64_t segments = 0;    // rows of the segment embedding; 0: none
+    int64_t embedding = 0;   // values of a pooled vector: H, or what the projections make of it
 };
 
 // What a graph of an encoder reads whenever it runs.
@@ -56,13 +58,14 @@ struct EncoderWants {
     bool sequence_labels = false;
     bool token_labels = false;
     bool answer = false;
+    bool replaced_tokens = false;
     std::optional<SparsePooling> sparse;
 
     bool operator==(const EncoderWants& other) const {
         return hidden_states == other.hidden_states && attentions == other.attentions &&
                pooler == other.pooler && next_sentence == other.next_sentence && mlm == other.mlm &&
                sequence_labels == other.sequence_labels && token_labels == other.token_labels &&
-               answer == other.answer && sparse == other.sparse;
+               answer == other.answer && replaced_tokens == other.replaced_tokens && sparse == other.sparse;
     }
 };
 
@@ -76,6 +79,7 @@ struct EncoderOutputs {
     ggml_tensor* sequence_labels = nullptr;             // [labels, B]
     ggml_tensor* token_labels = nullptr;                // [labels, T]
     ggml_tensor* answer = nullptr;                      // [2, T]: start, end
+    ggml_tensor* replaced_tokens = nullptr;             // [1, T]
     ggml_tensor* vocabulary = nullptr;                  // [V, B]: weights of the vocabulary's tokens, or
     ggml_tensor* vocabulary_logits = nullptr;           // [V, T]: what they are to be made of
 };

@@ -114,14 +114,25 @@ class ModernBert final : public EncoderModel {
     ModernBert(const ModelSpec& spec, const Weights& weights)
         : p_(read_parameters(spec)),
           w_(read_weights(weights, p_)),
-          heads_(read_encoder_heads(weights, p_.size, w_.tokens, p_.epsilon, NormBias::None)) {}
+          heads_(read_encoder_heads(weights, p_.size, w_.tokens, p_.epsilon, NormBias::None)) {
+        if (heads_.pooler.weight == nullptr) return;
+        heads_.pooler_activation = Activation::Gelu;
+        heads_.pooler_norm = require_norm(weights, "cls.norm", p_.size.hidden, p_.epsilon, NormBias::None);
+        heads_.pooler_of_mean = spec.string("classifierPooling") == "mean";
+        heads_.pooler_for_tokens = true;
+    }
 
     const ModelSize& size() const override { return p_.size; }
-    Heads heads() const override { return heads_.present(); }
+    // What is pooled is a part of the classifier.
+    Heads heads() const override {
+        Heads heads = heads_.present();
+        heads.pooler = false;
+        return heads;
+    }
     bool keeps_graphs() const override { return false; }
 
     size_t max_nodes(size_t groups) const override {
-        constexpr size_t per_layer = 64, per_group = 20, around = 64;
+        constexpr size_t per_layer = 64, per_group = 20, around = 96;
         return around + (static_cast<size_t>(p_.size.layers) + 1) * (per_layer + per_group * groups);
     }
 

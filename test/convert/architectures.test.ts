@@ -186,7 +186,13 @@ describe("what the graphs do not compute is refused by name", () => {
     ["modernbert", "ModernBertForMaskedLM", { classifier_activation: "relu" }, "classifier_activation"],
     ["modernbert", "ModernBertForMaskedLM", { classifier_bias: true }, "classifier_bias"],
     ["modernbert", "ModernBertForMaskedLM", { decoder_bias: false }, "decoder_bias"],
-    ["modernbert", "ModernBertForSequenceClassification", {}, "architectures"],
+    ["modernbert", "ModernBertForMultipleChoice", {}, "architectures"],
+    [
+      "modernbert",
+      "ModernBertForSequenceClassification",
+      { classifier_pooling: "max" },
+      "classifier_pooling",
+    ],
   ];
 
   it.each(cases)("%s: %s with %j", async (family, architecture, config, field) => {

@@ -1,5 +1,5 @@
 /** Checkpoints with random weights, converted, against an independent parser and the weights themselves. */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { convert } from "../../lib/convert/index.js";
@@ -396,7 +396,15 @@ describe("sentence-transformers", () => {
     }));
 
   test.each([
-    ["Dense", "modules.json", modules("Transformer", "Pooling", "Dense"), "Dense"],
+    ["Dense before pooling", "modules.json", modules("Transformer", "Dense", "Pooling"), "modules.json"],
+    [
+      "Dense after all",
+      "modules.json",
+      modules("Transformer", "Pooling", "Normalize", "Dense"),
+      "modules.json",
+    ],
+    ["Dense without sizes", "modules.json", modules("Transformer", "Pooling", "Dense"), "in_features"],
+    ["LSTM", "modules.json", modules("Transformer", "LSTM", "Pooling"), "LSTM"],
     ["WordEmbeddings", "modules.json", modules("WordEmbeddings", "Pooling"), "WordEmbeddings"],
     ["another order", "modules.json", modules("Transformer", "Normalize", "Pooling"), "modules.json"],
     [
@@ -445,6 +453,36 @@ describe("sentence-transformers", () => {
       sentenceTransformers: {},
     });
     writeFileSync(join(dir, file), JSON.stringify(contents));
+    await expect(convert(dir, out())).rejects.toMatchObject({ details: { field } });
+    expect(existsSync(out())).toBe(false);
+  });
+
+  test.each([
+    [
+      "an activation that is not computed",
+      { activation_function: "torch.nn.modules.activation.Hardtanh" },
+      "activation_function",
+    ],
+    ["another width", { in_features: 31 }, "in_features"],
+    ["weights of another shape", { out_features: 9 }, "linear.weight"],
+    ["a bias that is not there", { bias: true }, "linear.bias"],
+    ["vectors of tokens", { module_input_name: "token_embeddings" }, "module_input_name"],
+  ])("Dense with %s is refused by name", async (_what, entries, field) => {
+    const dir = fresh();
+    await writeRandomBert(dir, {
+      architecture: "BertModel",
+      hidden: 32,
+      layers: 1,
+      sentenceTransformers: {},
+    });
+    mkdirSync(join(dir, "2_Dense"));
+    const config = { in_features: 32, out_features: 8, bias: false, ...entries };
+    writeFileSync(join(dir, "2_Dense/config.json"), JSON.stringify(config));
+    const weight = { name: "linear.weight", shape: [8, 32], write: () => {} };
+    await writeSafetensors(join(dir, "2_Dense/model.safetensors"), [weight], "F32");
+    const [transformer, pooled] = modules("Transformer", "Pooling");
+    const list = [transformer, pooled, { path: "2_Dense", type: "sentence_transformers.models.Dense" }];
+    writeFileSync(join(dir, "modules.json"), JSON.stringify(list));
     await expect(convert(dir, out())).rejects.toMatchObject({ details: { field } });
     expect(existsSync(out())).toBe(false);
   });

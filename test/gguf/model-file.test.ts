@@ -117,7 +117,7 @@ describe("a bert file", () => {
     });
     expect(model.name).toBe("model");
     expect(model.hyperparameters).toMatchObject({ segmentCount: 0, activation: "gelu" });
-    expect(Object.values(model.heads)).toEqual([false, false, false, 0, 0, false]);
+    expect(Object.values(model.heads)).toEqual([false, false, false, 0, 0, false, false]);
     // llama.cpp's pooling_type 1.
     expect(model.sentenceTransformers.pooling).toBe("mean");
   });

@@ -114,12 +114,19 @@ for (const [family, name] of [
   ["electra", "Electra"],
   ["albert", "Albert"],
   ["mpnet", "MPNet"],
+  ["modernbert", "ModernBert"],
 ] satisfies [Family, string][]) {
   for (const head of CLASSIFIERS) {
     const activation = family === "electra" ? "relu" : undefined;
     CASES[`${family}, ${head}`] = { family, architecture: `${name}For${head}`, activation };
   }
 }
+
+CASES["modernbert, SequenceClassification of the mean"] = {
+  family: "modernbert",
+  architecture: "ModernBertForSequenceClassification",
+  config: { classifier_pooling: "mean" },
+};
 
 interface Converted {
   spec: Awaited<ReturnType<typeof openModelFile>>["spec"];
@@ -187,6 +194,8 @@ function requestFor(test: Converted, references: readonly ReferenceEncoderOutput
   if (references[0]!.sequence) request.sequenceLogits = true;
   if (references[0]!.token) request.tokenLogits = true;
   if (references[0]!.answer) request.answerLogits = true;
+  if (references[0]!.replaced) request.replacedLogits = true;
+  if (references[0]!.sentenceOrder) request.nextSentence = true;
   return request;
 }
 
@@ -216,6 +225,14 @@ function expectOutputs(result: EncodeResult, references: readonly ReferenceEncod
   compare(
     "answerLogits",
     references.map(({ answer }) => answer),
+  );
+  compare(
+    "replacedLogits",
+    references.map(({ replaced }) => replaced),
+  );
+  compare(
+    "nextSentenceLogits",
+    references.map(({ sentenceOrder }) => sentenceOrder),
   );
   if (result.hiddenStates)
     compare(

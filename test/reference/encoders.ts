@@ -33,6 +33,10 @@ export interface ReferenceEncoderOutput {
   token?: Float64Array;
   /** … or of the start and end of an answer, [S, 2]. */
   answer?: Float64Array;
+  /** Logits of "replaced" of every token, [S], of ELECTRA's discriminator. */
+  replaced?: Float64Array;
+  /** Logits of "in order" and "swapped", [2], of ALBERT's pre-training. */
+  sentenceOrder?: Float64Array;
 }
 
 /** The entries of `config.json`. */
@@ -273,7 +277,16 @@ export const electra: ReferenceEncoder = (weights, config, ids, segments) => {
   const last = output.hiddenStates.at(-1)!;
   const pooled = hiddenLayer(weights, "classifier.dense", "gelu", { H: sizes.H, last });
   const logits = classifier(weights, config, "classifier.out_proj", { pooled, last });
-  return { ...output, pooled, mlm: maskedTokens(weights, names, head, last), ...logits };
+  const replaced = weights.has("discriminator_predictions.dense.weight")
+    ? linear(
+        weights,
+        "discriminator_predictions.dense_prediction",
+        linear(weights, "discriminator_predictions.dense", last).map((value) =>
+          activate(sizes.activation, value),
+        ),
+      )
+    : undefined;
+  return { ...output, pooled, mlm: maskedTokens(weights, names, head, last), replaced, ...logits };
 };
 
 export const albert: ReferenceEncoder = (weights, config, ids, segments) => {
@@ -308,7 +321,9 @@ export const albert: ReferenceEncoder = (weights, config, ids, segments) => {
   };
   const pooled = pooler(weights, `${prefix}pooler`, sizes.H, last);
   const logits = classifier(weights, config, "classifier", { pooled, last });
-  return { ...output, pooled, mlm: maskedTokens(weights, names, sizes, last), ...logits };
+  const order = "sop_classifier.classifier";
+  const sentenceOrder = weights.has(`${order}.weight`) ? linear(weights, order, pooled!) : undefined;
+  return { ...output, pooled, mlm: maskedTokens(weights, names, sizes, last), sentenceOrder, ...logits };
 };
 
 /** The bucket of a distance key - query, of 32: half for each direction, 8 of them for one distance each. */

@@ -1,6 +1,23 @@
 /** ModernBERT in double precision, from arXiv:2412.13663, on checkpoints under their own names; see encoders.ts. */
-import { activate, add, attention, layerNorm, linear, need, rows, type AttentionBias } from "./arithmetic.js";
-import { activationOf, maskedTokens, number, prefixOf, type ReferenceEncoder } from "./encoders.js";
+import {
+  activate,
+  add,
+  attention,
+  layerNorm,
+  linear,
+  need,
+  rows,
+  type AttentionBias,
+  type ReferenceWeights,
+} from "./arithmetic.js";
+import {
+  activationOf,
+  maskedTokens,
+  number,
+  prefixOf,
+  type Config,
+  type ReferenceEncoder,
+} from "./encoders.js";
 
 /** Pairs (i, i + D / 2) of every head turn by position / base^(2 i / D). Su et al., arXiv:2104.09864. */
 function rotated(x: Float64Array, H: number, A: number, base: number): Float64Array {
@@ -71,5 +88,31 @@ export const modernBert: ReferenceEncoder = (weights, config, ids) => {
     tokens: `${prefix}embeddings.tok_embeddings.weight`,
   };
   const head = { epsilon, activation: "gelu" } as const;
-  return { hiddenStates, attentions, mlm: maskedTokens(weights, names, head, hiddenStates.at(-1)!) };
+  const last = hiddenStates.at(-1)!;
+  if (weights.has("classifier.weight"))
+    return { hiddenStates, attentions, ...classifier(weights, config, H, last) };
+  return { hiddenStates, attentions, mlm: maskedTokens(weights, names, head, last) };
 };
+
+/** The head of the class: dense, GELU and norm, over the pooled tokens or each of them, and a last layer. */
+function classifier(weights: ReferenceWeights, config: Config, H: number, last: Float64Array) {
+  const architecture = (config["architectures"] as string[])[0]!;
+  const ofSequence = architecture.endsWith("ForSequenceClassification");
+  const isMean = config["classifier_pooling"] === "mean";
+  const pooled = isMean ? mean(last, H) : last.subarray(0, H);
+  const dense = linear(weights, "head.dense", ofSequence ? pooled : last);
+  const activated = dense.map((value) => activate("gelu", value));
+  const logits = linear(
+    weights,
+    "classifier",
+    layerNorm(weights, "head.norm", number(config, "norm_eps"), activated),
+  );
+  if (ofSequence) return { sequence: logits };
+  return architecture.endsWith("ForTokenClassification") ? { token: logits } : { answer: logits };
+}
+
+function mean(x: Float64Array, H: number): Float64Array {
+  const sums = new Float64Array(H);
+  for (const [i, value] of x.entries()) sums[i % H]! += value;
+  return sums.map((sum) => sum / (x.length / H));
+}

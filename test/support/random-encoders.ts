@@ -320,7 +320,8 @@ const TENSORS: Readonly<Record<Family, Tensors>> = {
   },
 
   modernbert(make, sizes, checkpoint) {
-    const { H, F, L, V } = sizes;
+    const { H, F, L, V, labels } = sizes;
+    const { architecture } = checkpoint;
     const prefix = prefixFor(checkpoint, "model.");
     const layers = Array.from({ length: L }, (_, i) => {
       const layer = `${prefix}layers.${i}`;
@@ -333,9 +334,9 @@ const TENSORS: Readonly<Record<Family, Tensors>> = {
         make.matrix(`${layer}.mlp.Wo.weight`, H, F),
       ];
     });
-    const head = [
-      make.matrix("head.dense.weight", H, H),
-      make.scale("head.norm.weight", H),
+    const transform = [make.matrix("head.dense.weight", H, H), make.scale("head.norm.weight", H)];
+    const classifier = make.linear("classifier", /ForQuestion/.test(architecture) ? 2 : labels, H);
+    const masked = [
       make.bias("decoder.bias", V),
       ...(checkpoint.tied ? [] : [make.matrix("decoder.weight", V, H)]),
     ];
@@ -344,7 +345,9 @@ const TENSORS: Readonly<Record<Family, Tensors>> = {
       make.scale(`${prefix}embeddings.norm.weight`, H),
       ...layers.flat(),
       make.scale(`${prefix}final_norm.weight`, H),
-      ...(/ForMaskedLM/.test(checkpoint.architecture) ? head : []),
+      ...(architecture.endsWith("Model") ? [] : transform),
+      ...(/ForMaskedLM/.test(architecture) ? masked : []),
+      ...(/Classification|ForQuestion/.test(architecture) ? classifier : []),
     ];
   },
 };

@@ -1,0 +1,102 @@
+/** What the addon is told of a model file: its tensors and hyper-parameters. */
+
+/** A GGML tensor type that weights may have. */
+export type TensorType =
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "Q8_0"
+  | "Q4_0"
+  | "Q4_1"
+  | "Q5_0"
+  | "Q5_1"
+  | "Q4_K"
+  | "Q5_K"
+  | "Q6_K";
+
+/** One row of the tensor table handed to the addon, which checks it again against the mapped file. */
+export interface TensorEntry {
+  name: string;
+  type: TensorType;
+  /** Dimensions, innermost (contiguous) first, as in GGUF. One to four. */
+  shape: number[];
+  /** Bytes from the beginning of the file. */
+  offset: number;
+}
+
+/** What the addon needs to know to load a model. */
+export interface ModelSpec {
+  path: string;
+  architecture: EncoderArchitecture | "gpt2";
+  hyperparameters: EncoderHyperparameters | Gpt2Hyperparameters;
+  tensors: TensorEntry[];
+}
+
+export type EncoderArchitecture = "bert" | "electra" | "albert" | "mpnet" | "modern-bert";
+
+export type EncoderHyperparameters = BertHyperparameters | AlbertHyperparameters | ModernBertHyperparameters;
+
+/** What pooled vectors go through: the linear layers dense_2, dense_3 and so on. */
+export interface PooledProjections {
+  /** Of each, separated by commas: an {@link Activation}, or `none`. */
+  denseActivations?: string;
+}
+
+/** Feed-forward activation: `gelu` is the erf form, `gelu_new` the tanh form, as Hugging Face names them. */
+export type Activation = "gelu" | "gelu_new" | "relu" | "silu" | "tanh";
+
+/** Of BERT; of ELECTRA, and of MPNet, which has no segments. */
+export interface BertHyperparameters extends PooledProjections {
+  vocabSize: number; // V
+  contextLength: number; // rows of the position embedding
+  embeddingLength: number; // H
+  feedForwardLength: number; // F
+  blockCount: number; // L
+  headCount: number; // A
+  layerNormEpsilon: number;
+  segmentCount: number; // rows of the segment embedding, 0 when there is none
+  activation: Activation;
+  /** Of the pooler's output. */
+  poolerActivation: Activation;
+}
+
+export interface AlbertHyperparameters extends BertHyperparameters {
+  /** Sets of weights that the layers share. */
+  groupCount: number;
+}
+
+export interface ModernBertHyperparameters extends PooledProjections {
+  vocabSize: number; // V
+  contextLength: number; // most tokens of a sequence
+  embeddingLength: number; // H
+  feedForwardLength: number; // F
+  blockCount: number; // L
+  headCount: number; // A
+  layerNormEpsilon: number;
+  segmentCount: 0;
+  activation: Activation;
+  /** Layers 0, n, 2n, … look at all tokens. */
+  globalEvery: number;
+  /** How many tokens the other layers look to either side. */
+  localReach: number;
+  /** What the classifier over a text pools: the first token or the mean of all. */
+  classifierPooling: "cls" | "mean";
+  /** Bases of the rotations' frequencies. */
+  globalRopeBase: number;
+  localRopeBase: number;
+}
+
+export interface Gpt2Hyperparameters {
+  vocabSize: number;
+  contextLength: number;
+  embeddingLength: number;
+  feedForwardLength: number;
+  blockCount: number;
+  headCount: number;
+  layerNormEpsilon: number;
+  activation: Activation;
+  /** Divide attention scores by sqrt(D). */
+  scaleAttention: boolean;
+  /** Divide attention scores of layer i by i + 1 as well. */
+  scaleAttentionByInverseLayer: boolean;
+}
