@@ -1,4 +1,5 @@
 import { scoreContinuations, type ContinuationOptions, type ContinuationScores } from "./continuations.js";
+import { beamSearch, type BeamSearchOptions, type BeamSearchResult } from "./beam-search.js";
 import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import {
@@ -134,6 +135,14 @@ export class Generator implements AsyncDisposable, Disposable {
       (onChunk, leave) => runGeneration(core, checked, plan, onChunk, leave),
       plan.onToken,
     );
+  }
+
+  /**
+   * The likeliest continuations as wholes, by beam search: greedy generation takes the likeliest token at each place,
+   * and may miss a better text. The sequences share what they have in common, and steps with other requests.
+   */
+  async beamSearch(prompt: GeneratorInput, options?: BeamSearchOptions): Promise<BeamSearchResult> {
+    return beamSearch(this.#usable(), prompt, options);
   }
 
   /**

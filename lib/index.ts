@@ -25,6 +25,8 @@ export type {
   Speculation,
   SpeculationReport,
 } from "./generator.js";
+export type { BeamSearchOptions, BeamSearchResult, BeamSearchTimings, BeamSequence } from "./beam-search.js";
+export type { AdjustingSettings } from "./sampling.js";
 export type {
   ContinuationNormalization,
   ContinuationOptions,

@@ -147,6 +147,34 @@ export interface GenerateRequest {
 /** At most so many tokens are guessed at a time, from what followed such n-grams before or by another model. */
 export type Drafting = { tokens: number; ngramSize: number } | { tokens: number; model: NativeModel };
 
+export interface BeamRequest {
+  /** Prompt token ids, [S], at least one. */
+  ids: Int32Array;
+  /** At most this many new tokens, at least one. */
+  maxTokens: number;
+  /** What ends a sequence. */
+  stopIds: Int32Array;
+  /** Only what adjusts logits has an effect. */
+  sampling: SamplingOptions;
+  /** Sequences followed at a time, of all groups together. */
+  beams: number;
+  /** A divisor of `beams`. */
+  groups: number;
+  /** At most `beams`. */
+  returned: number;
+  lengthPenalty: number;
+  diversityPenalty: number;
+  earlyStopping: "off" | "on" | "never";
+}
+
+export interface BeamResult {
+  /** The best first. */
+  sequences: { tokens: Int32Array; score: number; finishReason: "stop" | "length" | "context" }[];
+  /** Tokens of the prompt that were evaluated. */
+  evaluatedTokens: number;
+  timings: GenerateTimings;
+}
+
 /** What a model keeps of a sequence between requests. Throws while a request has it. */
 export interface NativeSession {
   /** Tokens whose keys and values are kept. */

@@ -19,6 +19,8 @@ import {
 } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
 import type {
+  BeamRequest,
+  BeamResult,
   EncodeRequest,
   EncodeResult,
   GenerateRequest,
@@ -119,6 +121,8 @@ export interface NativeModel {
   createSession(): NativeSession;
   /** Logits of every position of one sequence, [S, V]. */
   logits(ids: Int32Array): NativeTask<Float32Array>;
+  /** The likeliest continuations; `onStep` is told how many tokens they have. */
+  beamSearch(request: BeamRequest, onStep?: (tokens: number) => void): NativeTask<BeamResult>;
   /** How likely the tokens of one sequence are. */
   score(request: ScoreRequest): NativeTask<ScoreResult>;
   /** Rejects what is queued, ends the engine thread, frees everything. Resolves when done; idempotent. */

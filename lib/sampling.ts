@@ -133,6 +133,21 @@ export interface SamplingSettings {
   order?: readonly SamplerName[];
 }
 
+/** Those that adjust logits, and so mean something where nothing is drawn. */
+export type AdjustingSettings = Pick<
+  SamplingSettings,
+  | "repetitionPenalty"
+  | "frequencyPenalty"
+  | "presencePenalty"
+  | "penaltyWindow"
+  | "dry"
+  | "noRepeatNgramSize"
+  | "badWords"
+  | "minNewTokens"
+  | "suppressTokens"
+  | "logitBias"
+>;
+
 const finite = number("a finite number", Number.isFinite);
 const notNegative = number("a number of at least 0", (value) => value >= 0 && Number.isFinite(value));
 const positive = number("a number above 0", (value) => value > 0 && Number.isFinite(value));
@@ -167,8 +182,8 @@ const version: Check<1 | 2> = (value, name) => {
 
 /** The checks of {@link SamplingSettings} for a model. */
 export function samplingChecks(core: GeneratorCore) {
-  const ids = tokenIds(core.info.vocabSize);
   return {
+    ...adjustingChecks(core),
     temperature: notNegative,
     dynamicTemperature: group({ range: positive, exponent: positive }, "range"),
     topK: count,
@@ -178,6 +193,15 @@ export function samplingChecks(core: GeneratorCore) {
     topNSigma: notNegative,
     xtc: group({ probability, threshold: probability }, "probability"),
     mirostat: group({ version, tau: notNegative, eta: notNegative }, "version"),
+    seed: integer(0, 2 ** 32 - 1),
+    order,
+  };
+}
+
+/** The checks of {@link AdjustingSettings} for a model. */
+export function adjustingChecks(core: GeneratorCore) {
+  const ids = tokenIds(core.info.vocabSize);
+  return {
     repetitionPenalty: positive,
     frequencyPenalty: finite,
     presencePenalty: finite,
@@ -197,8 +221,6 @@ export function samplingChecks(core: GeneratorCore) {
     minNewTokens: count,
     suppressTokens: ids,
     logitBias: logitBias(core.info.vocabSize),
-    seed: integer(0, 2 ** 32 - 1),
-    order,
   };
 }
 

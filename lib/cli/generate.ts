@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { GenerateOptions, Generation, Generator } from "../generator.js";
+import { addBeamOptions, printBeams, wantsBeams, type BeamValues } from "./beam-search.js";
 import {
   addExamples,
   addJsonOption,
@@ -21,7 +22,8 @@ import { addSamplingOptions, samplingSettings, type SamplingValues } from "./sam
 import { addSpeculationOptions, withSpeculation, type SpeculationValues } from "./speculation-options.js";
 import { formatCount, formatDuration, printableLines } from "./text.js";
 
-interface Options extends ModelOptions, TextOptions, JsonOption, SamplingValues, SpeculationValues {
+interface Options
+  extends ModelOptions, TextOptions, JsonOption, SamplingValues, SpeculationValues, BeamValues {
   maxTokens?: number;
   stop?: string[];
   ignoreEos?: boolean;
@@ -51,6 +53,7 @@ export function define(command: Command, cli: Cli): void {
     .option("--echo", "print the prompt before its continuation")
     .option("--timings", "say on standard error how fast it was");
   addSpeculationOptions(command);
+  addBeamOptions(command);
   addJsonOption(command);
   addExamples(command, [
     ['generate "The sea was"', "the likeliest continuation, printed as it is made"],
@@ -60,6 +63,7 @@ export function define(command: Command, cli: Cli): void {
     ],
     ['generate "My fellow citizens" --stop "." --echo', "one sentence"],
     ["generate --file prompts.txt --lines --json > out.jsonl", "many prompts, eight at a time"],
+    ['generate "The sea was" --beams 4 --sequences 2', "the two likeliest continuations that it finds"],
     ["generate --interactive -t 0.8", "you and the model write in turns"],
   ]);
   command.action((prompts: string[], options: Options) => generate(prompts, options, cli));
@@ -84,12 +88,15 @@ function workOf(
   cli: Cli,
 ): (generator: Generator, settings: GenerateOptions) => Promise<void> {
   const { file: files = [], json, interactive, echo = false, timings = false } = options;
+  const beams = wantsBeams(options);
   if (interactive) {
-    if (json || files.length > 0) throw new UsageError("--interactive goes with neither --json nor --file");
+    if (json || beams || files.length > 0)
+      throw new UsageError("--interactive goes with neither --json, --file nor --beams");
     return (generator, settings) => interact(generator, prompts, settings, cli);
   }
   const whole = options.lines !== true;
   const input = new TextInput(prompts, { files, whole, skipBlank: true, signal: cli.signal });
+  if (beams) return (generator, settings) => printBeams(generator, input, settings, options, cli);
   if (json) return (generator, settings) => printJson(generator, input, settings, cli);
   return (generator, settings) => stream(generator, input, settings, { echo, timings }, cli);
 }

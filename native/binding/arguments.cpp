@@ -201,6 +201,44 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     return request;
 }
 
+namespace {
+
+BeamOptions::EarlyStopping to_early_stopping(const Napi::Value& value) {
+    const std::string name = to_text(value, "earlyStopping");
+    if (name == "off") return BeamOptions::EarlyStopping::Off;
+    if (name == "on") return BeamOptions::EarlyStopping::On;
+    if (name == "never") return BeamOptions::EarlyStopping::Never;
+    throw wrong_argument("off, on or never", "earlyStopping");
+}
+
+double to_finite(const Napi::Object& object, const char* name) {
+    const double number = to_number(get_property(object, name), name);
+    if (!std::isfinite(number)) throw wrong_argument("a finite number", name);
+    return number;
+}
+
+}  // namespace
+
+BeamRequest to_beam_request(const Napi::Value& value) {
+    constexpr int64_t most_beams = 1024;
+    const Napi::Object object = to_object(value, "request");
+    BeamRequest request;
+    request.ids = to_ids(get_property(object, "ids"), "ids");
+    request.max_tokens =
+        to_integer(get_property(object, "maxTokens"), "maxTokens", 1, std::numeric_limits<int32_t>::max());
+    request.stop_ids = to_ids(get_property(object, "stopIds"), "stopIds");
+    request.sampling = to_sampling_options(get_property(object, "sampling"));
+    request.sampling.stop_ids = request.stop_ids;
+    BeamOptions& beams = request.beams;
+    beams.beams = to_integer(get_property(object, "beams"), "beams", 1, most_beams);
+    beams.groups = to_integer(get_property(object, "groups"), "groups", 1, most_beams);
+    beams.returned = to_integer(get_property(object, "returned"), "returned", 1, most_beams);
+    beams.length_penalty = to_finite(object, "lengthPenalty");
+    beams.diversity_penalty = to_finite(object, "diversityPenalty");
+    beams.early_stopping = to_early_stopping(get_property(object, "earlyStopping"));
+    return request;
+}
+
 ScoreRequest to_score_request(const Napi::Value& value) {
     constexpr int64_t largest_int32 = std::numeric_limits<int32_t>::max();
     const Napi::Object object = to_object(value, "request");

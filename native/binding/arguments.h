@@ -30,6 +30,8 @@ LoadOptions to_load_options(const Napi::Value& value);
 EncodeRequest to_encode_request(const Napi::Value& value);
 // Without `on_token`.
 GenerateRequest to_generate_request(const Napi::Value& value);
+// Without `on_step`.
+BeamRequest to_beam_request(const Napi::Value& value);
 ScoreRequest to_score_request(const Napi::Value& value);
 
 // A Float32Array or Int32Array with a copy of the values (Electron forbids external buffers).

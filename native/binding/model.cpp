@@ -99,11 +99,15 @@ const char* reason_name(FinishReason reason) {
     return "length";
 }
 
-Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const Napi::Object&) {
+Napi::Object timings_to_js(Napi::Env env, double queued_ms, double prompt_ms, double decode_ms) {
     Napi::Object timings = Napi::Object::New(env);
-    timings.Set("queuedMs", result.queued_ms);
-    timings.Set("promptMs", result.prompt_ms);
-    timings.Set("decodeMs", result.decode_ms);
+    timings.Set("queuedMs", queued_ms);
+    timings.Set("promptMs", prompt_ms);
+    timings.Set("decodeMs", decode_ms);
+    return timings;
+}
+
+Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const Napi::Object&) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("tokens", to_js(env, result.tokens));
     if (!result.logprobs.empty()) object.Set("logprobs", to_js(env, result.logprobs));
@@ -111,7 +115,25 @@ Napi::Value generate_result(Napi::Env env, const GenerateResult& result, const N
     object.Set("evaluatedTokens", static_cast<double>(result.evaluated));
     object.Set("draftedTokens", static_cast<double>(result.drafted));
     object.Set("acceptedTokens", static_cast<double>(result.accepted));
-    object.Set("timings", timings);
+    object.Set("timings", timings_to_js(env, result.queued_ms, result.prompt_ms, result.decode_ms));
+    return object;
+}
+
+Napi::Value beam_result(Napi::Env env, const BeamResult& result, const Napi::Object&) {
+    Napi::Array sequences = Napi::Array::New(env, result.sequences.size());
+    for (uint32_t i = 0; i < result.sequences.size(); ++i) {
+        const Hypothesis& from = result.sequences[i];
+        const char* unstopped = result.context_full ? "context" : "length";
+        Napi::Object sequence = Napi::Object::New(env);
+        sequence.Set("tokens", to_js(env, from.tokens));
+        sequence.Set("score", from.score);
+        sequence.Set("finishReason", from.stopped ? "stop" : unstopped);
+        sequences.Set(i, sequence);
+    }
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("sequences", sequences);
+    object.Set("evaluatedTokens", static_cast<double>(result.evaluated));
+    object.Set("timings", timings_to_js(env, result.queued_ms, result.prompt_ms, result.decode_ms));
     return object;
 }
 
@@ -167,6 +189,7 @@ Napi::Function NativeModel::define(Napi::Env env) {
          InstanceMethod<&NativeModel::memory>("memory"), InstanceMethod<&NativeModel::encode>("encode"),
          InstanceMethod<&NativeModel::generate>("generate"), InstanceMethod<&NativeModel::logits>("logits"),
          InstanceMethod<&NativeModel::score>("score"),
+         InstanceMethod<&NativeModel::beam_search>("beamSearch"),
          InstanceMethod<&NativeModel::create_session>("createSession"),
          InstanceMethod<&NativeModel::profile>("profile"), InstanceMethod<&NativeModel::dispose>("dispose")});
 }
@@ -280,6 +303,26 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
                         open_logits_hook(to_object(exchange, "logitsExchange"), id, engine_);
                 }
                 return engine_->generate(std::move(request), std::move(completion));
+            });
+    });
+}
+
+Napi::Value NativeModel::beam_search(const Napi::CallbackInfo& info) {
+    return guarded(info, [&]() -> Napi::Value {
+        BeamRequest request = to_beam_request(info[0]);
+        const Napi::Function on_step = optional_function(info, 1, "onStep");
+        return start_task<BeamResult>(
+            info.Env(), on_step, beam_result, engine_,
+            [&](Dispatcher::TaskId id, Completion<BeamResult> completion) {
+                if (!on_step.IsEmpty()) {
+                    request.on_step = [id,
+                                       dispatcher = AddonData::of(info.Env()).dispatcher](int64_t tokens) {
+                        dispatcher->post([id, tokens](Napi::Env env, Dispatcher& d) {
+                            d.event(env, id, {static_cast<double>(tokens)});
+                        });
+                    };
+                }
+                return engine_->beam_search(std::move(request), std::move(completion));
             });
     });
 }

@@ -28,6 +28,7 @@ class NativeModel final : public Napi::ObjectWrap<NativeModel> {
     Napi::Value profile(const Napi::CallbackInfo& info);
     Napi::Value encode(const Napi::CallbackInfo& info);
     Napi::Value generate(const Napi::CallbackInfo& info);
+    Napi::Value beam_search(const Napi::CallbackInfo& info);
     Napi::Value logits(const Napi::CallbackInfo& info);
     Napi::Value score(const Napi::CallbackInfo& info);
     Napi::Value create_session(const Napi::CallbackInfo& info);

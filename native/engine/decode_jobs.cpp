@@ -243,6 +243,7 @@ void check_ids(const std::vector<int32_t>& ids, const ModelSize& size) {
 DecoderSlice DecodeJob::slice(int64_t limit) const {
     const int64_t count = std::min(limit, pending());
     DecoderSlice s;
+    s.cache = cache.get();
     s.past = past_;
     s.ids = tokens_.data() + past_;
     s.count = count;

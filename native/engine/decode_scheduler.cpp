@@ -84,7 +84,7 @@ void DecodeScheduler::admit() {
         const ModelSize& size = model_.size();
         const int64_t needed = job->positions_needed(size), wanted = job->positions_wanted(size);
         if (!job->cache) job->open_cache(layout_, prompts_);
-        const uint64_t bytes = job->cache->missing_bytes(needed, wanted);
+        const uint64_t bytes = job->cache->missing_bytes(needed, wanted) + job->lane_bytes(layout_, size);
         while (!has_memory(bytes) && prompts_.drop_oldest()) {
         }
         if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
@@ -101,8 +101,8 @@ void DecodeScheduler::admit() {
 }
 
 // Every decoding sequence brings its token, and what is guessed to follow it as far as half of the budget
-// lasts; prompts share what is left, in order, so that running streams keep flowing while a long prompt is
-// evaluated piece by piece.
+// lasts. Half of the rest is for beams; prompts share what is left, in order, so that running streams keep
+// flowing while a long prompt is evaluated piece by piece.
 void DecodeScheduler::take_turns() {
     turns_.clear();
     int64_t left = token_budget_, guesses = token_budget_ / 2;
@@ -113,8 +113,15 @@ void DecodeScheduler::take_turns() {
         guesses -= guessed;
         left -= 1 + guessed;
     }
+    int64_t lanes = left / 2;
     for (const auto& job : active_) {
-        if (job->decodes() || job->waiting() || (left <= 0 && !turns_.empty())) continue;
+        const int64_t count = std::min(job->lanes(), lanes);
+        for (int64_t lane = 0; lane < count; ++lane) turns_.push_back({job, job->lane(lane)});
+        lanes -= count;
+        left -= count;
+    }
+    for (const auto& job : active_) {
+        if (job->decodes() || job->lanes() > 0 || job->waiting() || (left <= 0 && !turns_.empty())) continue;
         turns_.push_back({job, job->slice(std::max<int64_t>(left, 1))});
         left -= turns_.back().slice.count;
     }
@@ -126,7 +133,7 @@ void DecodeScheduler::lay_out_batch() {
     for (const Turn& turn : turns_) {
         const DecoderSlice& slice = turn.slice;
         const auto first = static_cast<int64_t>(batch_.ids.size());
-        batch_.sequences.push_back({turn.job->cache.get(), first, slice.count, slice.past});
+        batch_.sequences.push_back({slice.cache, first, slice.count, slice.past});
         batch_.ids.insert(batch_.ids.end(), slice.ids, slice.ids + slice.count);
         for (int64_t i = 0; i < slice.count; ++i) {
             batch_.positions.push_back(static_cast<int32_t>(slice.past + i));

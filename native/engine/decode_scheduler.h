@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/beam_search.h"
 #include "engine/decode_session.h"
 #include "engine/drafter.h"
 #include "engine/graph_runner.h"
@@ -74,12 +75,32 @@ struct ScoreResult {
     std::vector<float> top_logprobs;  // [N, top_k]
 };
 
+struct BeamRequest {
+    std::vector<int32_t> ids;  // prompt, at least one
+    int64_t max_tokens = 0;
+    std::vector<int32_t> stop_ids;
+    SamplingOptions sampling;  // only what adjusts logits
+    BeamOptions beams;
+    std::function<void(int64_t tokens)> on_step;  // called on the engine's thread; may be empty
+};
+
+struct BeamResult {
+    std::vector<Hypothesis> sequences;  // the best first
+    bool context_full = false;          // that, and not the number of tokens, ended what was not stopped
+    int64_t evaluated = 0;
+    double queued_ms = 0.0;
+    double prompt_ms = 0.0;
+    double decode_ms = 0.0;
+};
+
 // Throws Error(InvalidArgument | InputTooLong).
+void check_beam_request(const BeamRequest& request, const ModelSize& size);
 void check_ids(const std::vector<int32_t>& ids, const ModelSize& size);
 void check_score_request(const ScoreRequest& request, const ModelSize& size);
 
 // The part of a sequence that a batch evaluates.
 struct DecoderSlice {
+    KvCache* cache = nullptr;
     int64_t past = 0;              // tokens already in the cache
     const int32_t* ids = nullptr;  // new tokens
     int64_t count = 0;
@@ -114,11 +135,17 @@ class DecodeJob {
     bool cancelled() const { return cancel_.cancelled(); }
     int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
     // The newest token alone is to be evaluated, with what is guessed to follow it.
-    bool decodes() const { return pending() == 1 + guessed_; }
+    virtual bool decodes() const { return pending() == 1 + guessed_; }
     int64_t guessed() const { return guessed_; }
     // The next at most `limit` tokens to evaluate. Valid until there are more tokens.
     DecoderSlice slice(int64_t limit) const;
-    void advance(int64_t count) { past_ += count; }
+    // Sequences of one job that have a token each to evaluate, besides the one above; those of a batch are
+    // received in this order.
+    virtual int64_t lanes() const { return 0; }
+    virtual DecoderSlice lane(int64_t) const { return {}; }
+    // Bytes that the lanes will need beyond the cache's.
+    virtual uint64_t lane_bytes(const KvLayout&, const ModelSize&) const { return 0; }
+    virtual void advance(int64_t count) { past_ += count; }
     int64_t past() const { return past_; }
 
     std::unique_ptr<KvCache> cache;
@@ -130,6 +157,8 @@ class DecodeJob {
     CancelToken cancel_;
 };
 
+std::shared_ptr<DecodeJob> make_beam_job(BeamRequest request, CancelToken cancel,
+                                         Completion<BeamResult> completion);
 std::shared_ptr<DecodeJob> make_generate_job(GenerateRequest request, CancelToken cancel,
                                              Completion<GenerateResult> completion);
 // Sizes the result. Throws Error(OutOfMemory).

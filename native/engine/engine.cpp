@@ -271,6 +271,14 @@ CancelToken Engine::logits(LogitsRequest request, Completion<LogitsResult> compl
     return cancel;
 }
 
+CancelToken Engine::beam_search(BeamRequest request, Completion<BeamResult> completion) {
+    require_decoder();
+    check_beam_request(request, size_);
+    CancelToken cancel;
+    accept(decode_inbox_, make_beam_job(std::move(request), cancel, std::move(completion)));
+    return cancel;
+}
+
 CancelToken Engine::score(ScoreRequest request, Completion<ScoreResult> completion) {
     require_decoder();
     check_score_request(request, size_);

@@ -47,6 +47,7 @@ class Engine {
     CancelToken encode(EncodeRequest request, Completion<EncodeResult> completion,
                        const OutputMemory& memory = nullptr);
     CancelToken generate(GenerateRequest request, Completion<GenerateResult> completion);
+    CancelToken beam_search(BeamRequest request, Completion<BeamResult> completion);
     CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
     CancelToken score(ScoreRequest request, Completion<ScoreResult> completion);
     // For generate() of this model alone.

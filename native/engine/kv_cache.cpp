@@ -198,6 +198,17 @@ std::unique_ptr<KvCache> KvCache::fork(int64_t positions, int64_t& kept) {
     return copy;
 }
 
+std::unique_ptr<KvCache> KvCache::branch(int64_t positions, int64_t most) {
+    int64_t kept = 0;
+    std::unique_ptr<KvCache> copy = fork(positions, kept);
+    copy->reserve(positions + 1, kept, most);
+    if (kept == positions) return copy;
+    std::vector<float> rows(static_cast<size_t>(2 * layout_.layers * kv_group * layout_.hidden));
+    read(kept, kv_group, rows.data());
+    copy->write(kept, kv_group, rows.data());
+    return copy;
+}
+
 void KvCache::read(int64_t first, int64_t positions, float* rows) const {
     transfer(layout_, parts_, first, positions, rows, true);
 }

@@ -97,6 +97,10 @@ class KvCache {
     // tells how many it has.
     std::unique_ptr<KvCache> fork(int64_t positions, int64_t& kept);
 
+    // The same with all of the positions, and room for one more; those that cannot be shared are copied. What
+    // it has of its own doubles up to `most` positions. Throws Error(OutOfMemory).
+    std::unique_ptr<KvCache> branch(int64_t positions, int64_t most);
+
     // Keys and values of whole groups, [L][2][16 n, H], as they are computed. `positions` is a multiple
     // of 16.
     void read(int64_t first, int64_t positions, float* rows) const;

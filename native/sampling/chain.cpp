@@ -54,16 +54,22 @@ SamplerChain::SamplerChain(const SamplingOptions& options)
 int32_t SamplerChain::sample(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
                              int64_t generated) {
     if (greedy_ && samplers_.empty()) return argmax(logits, vocabulary);
+    adjust(logits, vocabulary, tokens, count, generated);
+    const int32_t id =
+        greedy_ ? std::min_element(candidates_.begin(), candidates_.end(), more_likely)->id : draw();
+    for (const auto& sampler : samplers_) sampler->drawn(id);
+    return id;
+}
+
+const Candidates& SamplerChain::adjust(const float* logits, int64_t vocabulary, const int32_t* tokens,
+                                       int64_t count, int64_t generated) {
     candidates_.assign(logits, vocabulary);
     const bool possible = candidates_.highest() > forbidden;  // not so of damaged weights
     const SamplingContext context{tokens, count, generated, random_};
     for (const auto& sampler : samplers_) sampler->apply(candidates_, context);
     if (possible && !(candidates_.highest() > forbidden))
         throw Error(ErrorCode::InvalidArgument, "The options together forbid every token");
-    const int32_t id =
-        greedy_ ? std::min_element(candidates_.begin(), candidates_.end(), more_likely)->id : draw();
-    for (const auto& sampler : samplers_) sampler->drawn(id);
-    return id;
+    return candidates_;
 }
 
 int32_t SamplerChain::draw() {

@@ -19,6 +19,10 @@ class SamplerChain {
     int32_t sample(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
                    int64_t generated);
 
+    // What is left of logits [V] after all samplers, without a draw.
+    const Candidates& adjust(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
+                             int64_t generated);
+
     // What sample() last drew from.
     const Candidates& candidates() const { return candidates_; }
 

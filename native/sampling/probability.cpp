@@ -80,7 +80,7 @@ int32_t argmax(const float* logits, int64_t vocabulary) {
     return found == end ? 0 : static_cast<int32_t>(found - logits);  // all are NaN
 }
 
-double log_probability(const float* logits, int64_t vocabulary, int32_t id) {
+double log_sum(const float* logits, int64_t vocabulary) {
     constexpr int64_t block = 256;
     const double highest = highest_of(logits, vocabulary);
     double values[block];
@@ -92,7 +92,11 @@ double log_probability(const float* logits, int64_t vocabulary, int32_t id) {
         }
         sum += total(values, count);
     }
-    return static_cast<double>(logits[id]) - highest - std::log(sum);
+    return highest + std::log(sum);
+}
+
+double log_probability(const float* logits, int64_t vocabulary, int32_t id) {
+    return static_cast<double>(logits[id]) - log_sum(logits, vocabulary);
 }
 
 }  // namespace ggml_transformers

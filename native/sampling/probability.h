@@ -18,6 +18,9 @@ void exponentials(const Candidates& candidates, Exponentials& e);
 // The lowest id among the highest logits [V].
 int32_t argmax(const float* logits, int64_t vocabulary);
 
+// ln of the sum of exp(logits).
+double log_sum(const float* logits, int64_t vocabulary);
+
 // ln softmax(logits)[id].
 double log_probability(const float* logits, int64_t vocabulary, int32_t id);
 

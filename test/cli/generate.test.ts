@@ -181,3 +181,28 @@ it("refuses an encoder", async () => {
   expect([result.exit, result.stdout]).toEqual([1, ""]);
   expect(result.stderr).toMatch(/ \[UNSUPPORTED\]\n$/);
 });
+
+it("searches with beams", async () => {
+  interface Found {
+    sequences: { text: string; tokens: number[]; score: number }[];
+  }
+  const prompt = "The sea was";
+  const settings = { numBeams: 4, numReturnSequences: 2, maxTokens: 12, noRepeatNgramSize: 2 };
+  const options = { ...settings, lengthPenalty: 0.5, earlyStopping: "never" } as const;
+  const expected = await generator.beamSearch(prompt, options);
+  const args = ["--beams", "4", "--sequences", "2", "-n", "12", "--unique-ngram-size", "2"];
+  const more = ["--length-penalty", "0.5", "--early-stopping", "never"];
+  const [printed] = await cliJson<Found>(["generate", prompt, ...args, ...more]);
+  expect(printed!.sequences.map(({ tokens }) => tokens)).toEqual(
+    expected.sequences.map(({ tokens }) => [...tokens]),
+  );
+  const { stdout } = await cli(["generate", prompt, ...args, ...more]);
+  expect(stdout).toContain(expected.sequences[1]!.text);
+  for (const wrong of [
+    ["--sequences", "2"],
+    ["--beams", "2", "-t", "1"],
+    ["--beams", "2", "-i"],
+  ]) {
+    expect((await cli(["generate", prompt, ...wrong])).exit).toBe(2);
+  }
+});
