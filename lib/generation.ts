@@ -6,6 +6,7 @@ import { processLogits, type LogitsProcessor } from "./logits-processor.js";
 import {
   runTask,
   type Drafting,
+  type GenerateRequest,
   type GenerateResult,
   type LogitsExchange,
   type SamplingOptions,
@@ -19,6 +20,7 @@ import {
   integer,
   isObject,
   nonEmptyString,
+  number,
   signal as abortSignal,
   tokenIds,
   type Check,
@@ -55,6 +57,14 @@ export interface GenerateOptions extends SamplingSettings {
    * a time.
    */
   speculation?: Speculation;
+  /**
+   * Classifier-free guidance (arXiv:2306.17806): log-probabilities become `n + guidanceScale * (p - n)`, with `p` those
+   * after the text and `n` those after the negative prompt and the same continuation. Above 1 the text follows its
+   * prompt more closely. Before all samplers; costs a second sequence. Default: 1, no guidance.
+   */
+  guidanceScale?: number;
+  /** What guidance leads away from. With `guidanceScale` alone. Default: the last token of the prompt. */
+  negativePrompt?: GeneratorInput;
   /** Aborts the generation; it then rejects with an {@link AbortError}. */
   signal?: AbortSignal;
   /** Called for each chunk as it becomes final: the chunks that `stream` gives. */
@@ -108,6 +118,7 @@ export interface GenerationPlan {
   readonly sampling: SamplingOptions;
   readonly logitsProcessor?: LogitsProcessor;
   readonly drafting?: Drafting;
+  readonly guidance?: { readonly scale: number; readonly negative: CheckedPrompt | undefined };
   readonly stop: readonly string[];
   readonly ignoreEos: boolean;
   readonly logprobs: boolean;
@@ -127,6 +138,7 @@ const CHECKS = {
   stop: stopStrings,
   ignoreEos: boolean,
   logprobs: boolean,
+  guidanceScale: number("a finite number", Number.isFinite),
   logitsProcessor: callback<LogitsProcessor>(),
   signal: abortSignal,
   onToken: callback<(chunk: GenerationChunk) => void>(),
@@ -138,6 +150,7 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
     ...CHECKS,
     ...samplingChecks(core),
     speculation: speculationCheck(core),
+    negativePrompt: generatorInput(core),
   });
   if (checked.speculation && checked.logitsProcessor) {
     throw new InvalidArgumentError(
@@ -152,12 +165,30 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
     sampling: planSampling(core, checked),
     logitsProcessor: checked.logitsProcessor,
     drafting: checked.speculation,
+    guidance: planGuidance(checked),
     stop: checked.stop ?? [],
     ignoreEos: checked.ignoreEos ?? false,
     logprobs: checked.logprobs ?? false,
     signal: checked.signal,
     onToken: checked.onToken,
   };
+}
+
+function planGuidance({
+  guidanceScale: scale = 1,
+  negativePrompt: negative,
+  speculation,
+}: {
+  guidanceScale?: number;
+  negativePrompt?: CheckedPrompt;
+  speculation?: Drafting;
+}): GenerationPlan["guidance"] {
+  if (scale === 1) {
+    if (negative === undefined) return undefined;
+    throw expected("another number than 1 with negativePrompt", "guidanceScale", scale);
+  }
+  if (speculation === undefined) return { scale, negative };
+  throw new InvalidArgumentError("Expected no speculation with guidanceScale", { name: "speculation" });
 }
 
 function checkMinNewTokens(value: number | undefined, maxTokens: number, ignoreEos: boolean): void {
@@ -223,11 +254,14 @@ export async function runGeneration(
   leave?: AbortSignal,
 ): Promise<Generation> {
   const ids = await promptIds(core, prompt, plan.signal);
+  const { guidance } = plan;
+  const negativeIds =
+    guidance?.negative === undefined ? ids.slice(-1) : await promptIds(core, guidance.negative, plan.signal);
   const run = new GenerationRun(core, plan, onChunk);
   const forget = [plan.signal, leave].map((each) => onAbort(each, () => run.cancel()));
   if (plan.signal?.aborted || leave?.aborted) run.cancel();
   try {
-    const result = await run.start(ids);
+    const result = await run.start(ids, guidance && { guidanceScale: guidance.scale, negativeIds });
     if (plan.signal?.aborted && result === undefined) {
       throw new AbortError(undefined, { cause: plan.signal.reason });
     }
@@ -266,7 +300,10 @@ class GenerationRun {
   }
 
   /** The engine's result, or undefined when the generation was ended from here. */
-  async start(ids: Int32Array): Promise<GenerateResult | undefined> {
+  async start(
+    ids: Int32Array,
+    guidance: Pick<GenerateRequest, "guidanceScale" | "negativeIds"> | undefined,
+  ): Promise<GenerateResult | undefined> {
     const { maxTokens, sampling, logprobs, ignoreEos, drafting } = this.#plan;
     const { eosToken } = this.#core.info;
     const request = {
@@ -277,6 +314,7 @@ class GenerationRun {
       logprobs,
       ...(this.#plan.logitsProcessor && { logitsExchange: this.#exchange }),
       ...(drafting && { drafting }),
+      ...guidance,
     };
     this.#prompt = ids;
     this.#startedAt = performance.now();

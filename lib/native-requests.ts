@@ -140,6 +140,10 @@ export interface GenerateRequest {
   contextLength?: number;
   /** Where keys and values are kept between requests; one request at a time. */
   session?: NativeSession;
+  /** How far log-probabilities are moved away from those after `negativeIds`; not with drafting. */
+  guidanceScale?: number;
+  /** Token ids, at least one; with `guidanceScale`. */
+  negativeIds?: Int32Array;
   /** How tokens are guessed ahead; not with a logits exchange. */
   drafting?: Drafting;
 }

@@ -91,7 +91,19 @@ export class SessionEngine {
         seed: (seed + round) % 2 ** 32,
         minNewTokens: Math.max(0, minNewTokens - result.tokens.length),
       };
-      const next = this.#start({ ...request, ids: this.#begin, maxTokens: left, sampling }, onToken);
+      const { negativeIds } = request;
+      const next = this.#start(
+        {
+          ...request,
+          ids: this.#begin,
+          maxTokens: left,
+          sampling,
+          ...(negativeIds && {
+            negativeIds: this.#newest(Int32Array.from([...negativeIds, ...result.tokens])),
+          }),
+        },
+        onToken,
+      );
       replace(next);
       result = joined(result, await next.promise);
     }

@@ -8,6 +8,7 @@ import {
   collect,
   given,
   integer,
+  number,
   type JsonOption,
   type ModelOptions,
   type TextOptions,
@@ -32,6 +33,8 @@ interface Options
   lines?: boolean;
   interactive?: boolean;
   timings?: boolean;
+  guidanceScale?: number;
+  negativePrompt?: string;
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -51,6 +54,12 @@ export function define(command: Command, cli: Cli): void {
     .option("--ignore-eos", "go on past the model's end-of-text token")
     .option("--logprobs", "with --json: the log-probability of each token")
     .option("--echo", "print the prompt before its continuation")
+    .option(
+      "--guidance-scale <x>",
+      "above 1: follow the prompt more closely, away from --negative-prompt",
+      number("a number", () => true),
+    )
+    .option("--negative-prompt <text>", "with --guidance-scale: what to lead away from")
     .option("--timings", "say on standard error how fast it was");
   addSpeculationOptions(command);
   addBeamOptions(command);
@@ -102,8 +111,11 @@ function workOf(
 }
 
 function generateOptions(options: Options, signal: AbortSignal): GenerateOptions {
-  const { maxTokens, stop, ignoreEos, logprobs } = options;
-  return { ...samplingSettings(options), ...given({ maxTokens, stop, ignoreEos, logprobs, signal }) };
+  const { maxTokens, stop, ignoreEos, logprobs, guidanceScale, negativePrompt } = options;
+  return {
+    ...samplingSettings(options),
+    ...given({ maxTokens, stop, ignoreEos, logprobs, guidanceScale, negativePrompt, signal }),
+  };
 }
 
 async function stream(

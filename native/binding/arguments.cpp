@@ -198,6 +198,11 @@ GenerateRequest to_generate_request(const Napi::Value& value) {
     request.logprobs = flag(object, "logprobs");
     request.sampling = to_sampling_options(get_property(object, "sampling"));
     request.sampling.stop_ids = request.stop_ids;
+    const Napi::Value scale = get_property(object, "guidanceScale");
+    if (scale.IsUndefined()) return request;
+    request.guidance_scale = to_number(scale, "guidanceScale");
+    if (!std::isfinite(request.guidance_scale)) throw wrong_argument("a finite number", "guidanceScale");
+    request.negative_ids = to_ids(get_property(object, "negativeIds"), "negativeIds");
     return request;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/decode_scheduler.h"
+#include "engine/guidance.h"
 #include "engine/speculation.h"
 #include "engine/system.h"
 #include "sampling/chain.h"
@@ -27,6 +28,9 @@ class GenerateJob final : public DecodeJob {
           sampler_(request_.sampling),
           speculation_(std::move(request_.drafter), request_.draft_tokens) {
         if (request_.session) lease_.emplace(request_.session);
+        if (request_.negative_ids.empty()) return;
+        guide_ = std::make_shared<GuideJob>(request_.negative_ids, request_.max_tokens);
+        companion = guide_;
     }
     ~GenerateJob() override { give_back(); }
 
@@ -64,16 +68,24 @@ class GenerateJob final : public DecodeJob {
         // Prompt and continuation together fill the context at most: beyond it there are no positions.
         if (static_cast<int64_t>(tokens_.size()) >= limit(size) && guessed_ == 0)
             return finish(FinishReason::Context);
-        if (!request_.logits_hook) return check(logits, rows, size);
-        if (request_.logprobs) own_.assign(logits, logits + size.vocabulary);
-        request_.logits_hook->offer(logits, size.vocabulary);
+        if (!request_.logits_hook && !guide_) return check(logits, rows, size);
+        own_.assign(logits, logits + size.vocabulary);
+        if (!guide_) request_.logits_hook->offer(logits, size.vocabulary);
         return false;
     }
 
     bool waiting() const override { return pending() == 0 || speculation_.started(); }
     bool resume(const ModelSize& size) override {
         if (pending() > 0) return take_guess();
+        if (guide_ && !is_guided_) {
+            if (!guide_->ready()) return false;
+            guide_->guide(own_.data(), request_.guidance_scale, guided_);
+            if (!request_.logits_hook) return choose(guided_.data(), own_.data(), size);
+            is_guided_ = true;
+            request_.logits_hook->offer(guided_.data(), size.vocabulary);
+        }
         if (!request_.logits_hook || !request_.logits_hook->returned()) return false;
+        is_guided_ = false;
         return choose(request_.logits_hook->logits().data(), own_.data(), size);
     }
 
@@ -141,7 +153,9 @@ class GenerateJob final : public DecodeJob {
         if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
             return finish(FinishReason::Length);
         if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
-        return false;
+        if (!guide_) return false;
+        if (!guide_->is_full(size)) guide_->add(id);
+        return guide_->is_full(size) ? finish(FinishReason::Context) : false;
     }
 
     int64_t limit(const ModelSize& size) const {
@@ -153,6 +167,8 @@ class GenerateJob final : public DecodeJob {
         if (lease_ && cache) lease_->put(std::move(cache), tokens_, past_);
         lease_.reset();
         request_.session.reset();
+        companion.reset();
+        guide_.reset();
         cache.reset();  // who asks for the memory in use after the outcome finds it given back
     }
 
@@ -184,8 +200,11 @@ class GenerateJob final : public DecodeJob {
     Completion<GenerateResult> completion_;
     SamplerChain sampler_;
     Speculation speculation_;
-    std::vector<int32_t> guess_;  // what is being checked
-    std::vector<float> own_;      // [V] the logits before the hook, when they are needed
+    std::vector<int32_t> guess_;       // what is being checked
+    std::shared_ptr<GuideJob> guide_;  // null: no guidance
+    bool is_guided_ = false;           // the hook has what guidance made of the logits
+    std::vector<float> guided_;        // [V]
+    std::vector<float> own_;           // [V] the model's logits, while others are made of them
     GenerateResult result_;
     Clock::time_point created_ = Clock::now();
     Clock::time_point started_ = created_;

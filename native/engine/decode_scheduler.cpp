@@ -81,22 +81,41 @@ void DecodeScheduler::resume_waiting() {
 void DecodeScheduler::admit() {
     while (!waiting_.empty() && active_.size() < most_active) {
         const std::shared_ptr<DecodeJob> job = waiting_.front();
-        const ModelSize& size = model_.size();
-        const int64_t needed = job->positions_needed(size), wanted = job->positions_wanted(size);
-        if (!job->cache) job->open_cache(layout_, prompts_);
-        const uint64_t bytes = job->cache->missing_bytes(needed, wanted) + job->lane_bytes(layout_, size);
+        uint64_t bytes = job->lane_bytes(layout_, model_.size());
+        for (DecodeJob* each : {job.get(), job->companion.get()}) {
+            if (each == nullptr) continue;
+            if (!each->cache) each->open_cache(layout_, prompts_);
+            bytes += each->cache->missing_bytes(each->positions_needed(model_.size()),
+                                                each->positions_wanted(model_.size()));
+        }
         while (!has_memory(bytes) && prompts_.drop_oldest()) {
         }
         if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {
             require_memory(bytes, "The KV cache");
-            job->cache->reserve(needed, job->past(), wanted);
-            job->started(size);
+            for (DecodeJob* each : {job.get(), job->companion.get()}) {
+                if (each != nullptr) reserve(*each);
+            }
             active_.push_back(job);
         } catch (...) {
             job->fail(current_error());
         }
+    }
+}
+
+void DecodeScheduler::reserve(DecodeJob& job) {
+    const ModelSize& size = model_.size();
+    job.cache->reserve(job.positions_needed(size), job.past(), job.positions_wanted(size));
+    job.started(size);
+}
+
+// Calls use(job, sequence) for the sequences that have something to evaluate.
+template <class Use>
+void DecodeScheduler::each_sequence(Use&& use) {
+    for (const auto& job : active_) {
+        if (!job->waiting()) use(job, job);
+        if (job->companion && !job->companion->waiting()) use(job, job->companion);
     }
 }
 
@@ -106,25 +125,25 @@ void DecodeScheduler::admit() {
 void DecodeScheduler::take_turns() {
     turns_.clear();
     int64_t left = token_budget_, guesses = token_budget_ / 2;
-    for (const auto& job : active_) {
-        if (!job->decodes() || job->waiting()) continue;
-        const int64_t guessed = std::min(job->guessed(), guesses);
-        turns_.push_back({job, job->slice(1 + guessed)});
+    each_sequence([&](const auto& job, const auto& sequence) {
+        if (!sequence->decodes()) return;
+        const int64_t guessed = std::min(sequence->guessed(), guesses);
+        turns_.push_back({job, sequence, sequence->slice(1 + guessed)});
         guesses -= guessed;
         left -= 1 + guessed;
-    }
+    });
     int64_t lanes = left / 2;
     for (const auto& job : active_) {
         const int64_t count = std::min(job->lanes(), lanes);
-        for (int64_t lane = 0; lane < count; ++lane) turns_.push_back({job, job->lane(lane)});
+        for (int64_t lane = 0; lane < count; ++lane) turns_.push_back({job, job, job->lane(lane)});
         lanes -= count;
         left -= count;
     }
-    for (const auto& job : active_) {
-        if (job->decodes() || job->lanes() > 0 || job->waiting() || (left <= 0 && !turns_.empty())) continue;
-        turns_.push_back({job, job->slice(std::max<int64_t>(left, 1))});
+    each_sequence([&](const auto& job, const auto& sequence) {
+        if (sequence->decodes() || sequence->lanes() > 0 || (left <= 0 && !turns_.empty())) return;
+        turns_.push_back({job, sequence, sequence->slice(std::max<int64_t>(left, 1))});
         left -= turns_.back().slice.count;
-    }
+    });
 }
 
 void DecodeScheduler::lay_out_batch() {
@@ -173,12 +192,12 @@ void DecodeScheduler::deliver(const ggml_tensor* logits) {
     const ModelSize& size = model_.size();
     int64_t row = 0;
     for (const Turn& turn : turns_) {
-        turn.job->advance(turn.slice.count);
+        turn.sequence->advance(turn.slice.count);
         const int64_t wanted = turn.slice.wanted;
         if (wanted == 0) continue;
         const float* rows = view_output(logits, row * size.vocabulary, wanted * size.vocabulary, rows_);
         row += wanted;
-        if (turn.job->receive(rows, wanted, size)) remove(turn.job);
+        if (turn.sequence->receive(rows, wanted, size)) remove(turn.job);
     }
 }
 

@@ -34,8 +34,10 @@ struct GenerateRequest {
     bool logprobs = false;
     std::function<void(int32_t id, float logprob)> on_token;  // called on the engine's thread; may be empty
     std::shared_ptr<LogitsHook> logits_hook;                  // null: the logits are used as they are
-    std::unique_ptr<Drafter> drafter;  // null: a token at a time; not with a logits hook
-    int64_t draft_tokens = 0;          // most that are guessed at a time
+    std::unique_ptr<Drafter> drafter;   // null: a token at a time; not with a logits hook
+    int64_t draft_tokens = 0;           // most that are guessed at a time
+    std::vector<int32_t> negative_ids;  // for guidance; not with a drafter; empty: none
+    double guidance_scale = 1.0;
 };
 
 enum class FinishReason { Stop, Length, Context };
@@ -149,6 +151,8 @@ class DecodeJob {
     int64_t past() const { return past_; }
 
     std::unique_ptr<KvCache> cache;
+    // A sequence beside this one, which starts and ends with it; or null.
+    std::shared_ptr<DecodeJob> companion;
 
  protected:
     std::vector<int32_t> tokens_;
@@ -194,6 +198,7 @@ class DecodeScheduler {
  private:
     struct Turn {
         std::shared_ptr<DecodeJob> job;
+        std::shared_ptr<DecodeJob> sequence;  // the job or its companion
         DecoderSlice slice;
     };
     using Graphs = GraphCache<bool, ggml_tensor*>;  // with logits or without
@@ -202,6 +207,9 @@ class DecodeScheduler {
     void resume_waiting();
     void admit();
     void take_turns();
+    template <class Use>
+    void each_sequence(Use&& use);
+    void reserve(DecodeJob& job);
     void lay_out_batch();
     void run(const std::function<bool()>& stopping);
     void run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping);

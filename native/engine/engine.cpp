@@ -249,6 +249,10 @@ CancelToken Engine::generate(GenerateRequest request, Completion<GenerateResult>
     if (request.session && !request.session->belongs_to(kv_layout_)) {
         throw Error(ErrorCode::InvalidArgument, "The session belongs to another model");
     }
+    if (!request.negative_ids.empty()) check_ids(request.negative_ids, size_);
+    if (request.drafter && !request.negative_ids.empty()) {
+        throw Error(ErrorCode::InvalidArgument, "Expected no guidance where tokens are guessed ahead");
+    }
     if (request.drafter && request.logits_hook) {
         throw Error(ErrorCode::InvalidArgument,
                     "Expected no logits processor where tokens are guessed ahead");

@@ -206,3 +206,11 @@ it("searches with beams", async () => {
     expect((await cli(["generate", prompt, ...wrong])).exit).toBe(2);
   }
 });
+
+it("follows a prompt more closely", async () => {
+  const settings = { maxTokens: 12, guidanceScale: 2, negativePrompt: "The President" };
+  const { text } = await generator.generate("The sea was", settings);
+  const guided = ["-n", "12", "--guidance-scale", "2", "--negative-prompt", "The President"];
+  const { stdout } = await cli(["generate", "The sea was", ...guided]);
+  expect(stdout.trimEnd()).toBe(text.trimEnd());
+});
