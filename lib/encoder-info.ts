@@ -1,7 +1,7 @@
 /** What a program can learn about a loaded encoder. */
 import type { ProblemType } from "./gguf/classifier.js";
 import { modelInfo, type LoadedModel, type ModelInfo } from "./loading.js";
-import type { EncoderFile } from "./model-file.js";
+import type { DecoderFile, EncoderFile } from "./model-file.js";
 import type {
   EncoderArchitecture,
   NativeHeads,
@@ -11,9 +11,13 @@ import type {
 } from "./native.js";
 
 /** What is known of a loaded encoder. */
-export interface EncoderInfo extends ModelInfo {
+export interface EncoderInfo extends EncodingInfo {
   /** `general.architecture` of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT are `"bert"` there. */
   readonly architecture: EncoderArchitecture;
+}
+
+/** What the tasks need to know of a model that encodes. */
+export interface EncodingInfo extends ModelInfo {
   /** Rows of the segment embedding; 0 when there is none. */
   readonly segmentCount: number;
   /**
@@ -62,4 +66,24 @@ export function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>
     problemType: file.classifier.problemType,
   };
   return Object.freeze(info);
+}
+
+/** The same of a decoder, whose weights encode too. */
+export function decoderEncodingInfo(loaded: LoadedModel<DecoderFile>): EncodingInfo {
+  const { model, file } = loaded;
+  const info = modelInfo(loaded);
+  return Object.freeze({
+    ...info,
+    segmentCount: 0,
+    maxLength: info.contextLength,
+    dimensions: info.embeddingLength,
+    pooling: "last",
+    normalize: true,
+    sparsePooling: "max",
+    sparseActivation: "relu",
+    prompts: Object.freeze({}),
+    heads: Object.freeze({ ...model.heads }),
+    labels: Object.freeze([...file.labels]),
+    problemType: file.classifier.problemType,
+  });
 }

@@ -1,7 +1,7 @@
 import { defineDisposeSymbols } from "./disposal.js";
 import { DisposedError } from "./errors.js";
 import { checkEach, type EncoderInput } from "./inputs.js";
-import { encoderInfo, type EncoderInfo } from "./encoder-info.js";
+import { encoderInfo, type EncoderInfo, type EncodingInfo } from "./encoder-info.js";
 import { loadModel, type LoadOptions } from "./loading.js";
 import type { ClassifierInfo } from "./gguf/classifier.js";
 import type { NativeMemory, NativeModel } from "./native.js";
@@ -50,7 +50,7 @@ export type { EncoderInfo } from "./encoder-info.js";
 export interface EncoderCore {
   readonly model: NativeModel;
   readonly tokenizer: Tokenizer;
-  readonly info: EncoderInfo;
+  readonly info: EncodingInfo;
   readonly classifier: ClassifierInfo;
 }
 
@@ -69,10 +69,10 @@ export interface EncoderCore {
  * ```
  */
 export class Encoder implements AsyncDisposable, Disposable {
-  readonly #core: EncoderCore;
+  readonly #core: EncoderCore & { readonly info: EncoderInfo };
   #disposed = false;
 
-  private constructor(core: EncoderCore) {
+  private constructor(core: EncoderCore & { readonly info: EncoderInfo }) {
     this.#core = core;
   }
 

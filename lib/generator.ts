@@ -1,6 +1,8 @@
 import { scoreContinuations, type ContinuationOptions, type ContinuationScores } from "./continuations.js";
 import { beamSearch, type BeamSearchOptions, type BeamSearchResult } from "./beam-search.js";
 import { defineDisposeSymbols } from "./disposal.js";
+import type { EncoderCore } from "./encoder.js";
+import { decoderEncodingInfo } from "./encoder-info.js";
 import { DisposedError } from "./errors.js";
 import {
   generatorInput,
@@ -13,6 +15,8 @@ import {
 } from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
 import { rememberCore } from "./generator-cores.js";
+import type { ProblemType } from "./gguf/classifier.js";
+import type { EncoderInput } from "./inputs.js";
 import {
   loadModel,
   modelInfo,
@@ -27,6 +31,8 @@ import { perplexity, type Perplexity, type PerplexityOptions } from "./perplexit
 import { profileOf, type Profile } from "./profile.js";
 import { score, type ScoreOptions, type TextScore } from "./score.js";
 import { createSession, type Session, type SessionOptions } from "./session.js";
+import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
+import { encode, type EncodeOptions, type EncoderOutput } from "./tasks/encode.js";
 import type { Tensor } from "./tensor.js";
 import type { Tokenizer } from "./tokenizer/index.js";
 
@@ -40,6 +46,10 @@ export type { DraftModel, PromptLookup, Speculation, SpeculationReport } from ".
 /** What is known of a loaded decoder. */
 export interface GeneratorInfo extends ModelInfo {
   readonly architecture: "gpt2";
+  /** Names of the classifier's labels, by label number; empty without a classifier. */
+  readonly labels: readonly string[];
+  /** What the classifier's labels are to each other, where the file says. */
+  readonly problemType?: ProblemType;
   /** The token that ends a generation, when the tokenizer has one. */
   readonly eosToken?: number;
 }
@@ -50,6 +60,8 @@ export interface GeneratorCore {
   readonly model: NativeModel;
   readonly tokenizer: Tokenizer;
   readonly info: GeneratorInfo;
+  /** The same model for tasks that read a text and write none. */
+  readonly encoding: EncoderCore;
 }
 
 /** Options of {@link Generator.logits}. */
@@ -102,7 +114,9 @@ export class Generator implements AsyncDisposable, Disposable {
   static async load(pathOrName: string, options?: GeneratorLoadOptions): Promise<Generator> {
     const loaded = await loadModel("decoder", pathOrName, options);
     const { file, model, tokenizer } = loaded;
-    return new Generator({ spec: file.spec, model, tokenizer, info: generatorInfo(loaded) });
+    const { classifier, spec } = file;
+    const encoding = { model, tokenizer, info: decoderEncodingInfo(loaded), classifier };
+    return new Generator({ spec, model, tokenizer, info: generatorInfo(loaded), encoding });
   }
 
   /** What is known of the model. */
@@ -152,6 +166,33 @@ export class Generator implements AsyncDisposable, Disposable {
    */
   createSession(options?: SessionOptions): Session {
     return createSession({ core: this.#usable(), opened: (session) => this.#remember(session) }, options);
+  }
+
+  /**
+   * Hidden states and attention maps of one input or many, as {@link Encoder.encode} gives them; an input is not empty.
+   * The last hidden state is the normalized one, of which the logits are made. There is no pooler.
+   */
+  encode(input: EncoderInput, options?: EncodeOptions): Promise<EncoderOutput>;
+  encode(inputs: readonly EncoderInput[], options?: EncodeOptions): Promise<EncoderOutput[]>;
+  async encode(
+    inputs: EncoderInput | readonly EncoderInput[],
+    options?: EncodeOptions,
+  ): Promise<EncoderOutput | EncoderOutput[]> {
+    return encode(this.#usable().encoding, inputs, options);
+  }
+
+  /**
+   * The labels of one input or many, by the classifier over the last token of a `GPT2ForSequenceClassification`.
+   *
+   * @throws UnsupportedError when the model has no classifier.
+   */
+  classify(input: EncoderInput, options?: ClassifyOptions): Promise<Classification>;
+  classify(inputs: readonly EncoderInput[], options?: ClassifyOptions): Promise<Classification[]>;
+  async classify(
+    inputs: EncoderInput | readonly EncoderInput[],
+    options?: ClassifyOptions,
+  ): Promise<Classification | Classification[]> {
+    return classify(this.#usable().encoding, inputs, options);
   }
 
   /** The model's logits at every position of one sequence, for scoring. */
@@ -242,5 +283,7 @@ function generatorInfo(loaded: LoadedModel<DecoderFile>): GeneratorInfo {
     ...modelInfo(loaded),
     architecture: "gpt2" as const,
     eosToken: loaded.tokenizer.specialIds.eos,
+    labels: Object.freeze([...loaded.file.labels]),
+    problemType: loaded.file.classifier.problemType,
   });
 }

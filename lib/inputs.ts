@@ -68,7 +68,7 @@ export interface InputOptions {
 /** The checks for {@link InputOptions}; of pairs, special tokens alone are more. */
 export function inputOptions({ info, tokenizer }: EncoderCore, isPair = false) {
   return {
-    maxLength: integer(tokenizer.countSpecialTokens(isPair), info.contextLength),
+    maxLength: integer(Math.max(1, tokenizer.countSpecialTokens(isPair)), info.contextLength),
     truncate: boolean,
     onTruncate: callback<(truncation: Truncation) => void>(),
     signal: abortSignal,

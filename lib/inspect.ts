@@ -202,7 +202,10 @@ function findExceptions(tensors: readonly GgufTensor[], type: TensorType): TypeE
 // ---- uses
 
 function headsOf(model: ModelFile): string[] {
-  if (model.kind === "decoder") return [model.tiedHead ? "lm (tied to the embedding)" : "lm"];
+  if (model.kind === "decoder") {
+    const lm = model.tiedHead ? "lm (tied to the embedding)" : "lm";
+    return model.labels.length > 0 ? [lm, "sequence-classifier"] : [lm];
+  }
   const { heads } = model;
   const present: [string, boolean][] = [
     ["pooler", heads.pooler],
@@ -217,7 +220,8 @@ function headsOf(model: ModelFile): string[] {
 }
 
 function tasksOf(model: ModelFile): Task[] {
-  return model.kind === "decoder" ? ["generate", "score"] : encoderTasks(model);
+  if (model.kind === "encoder") return encoderTasks(model);
+  return model.labels.length > 0 ? ["generate", "score", "classify"] : ["generate", "score"];
 }
 
 function encoderTasks({ architecture, heads, labels, sentenceTransformers }: EncoderFile): Task[] {

@@ -59,6 +59,9 @@ export interface DecoderFile extends ModelFileBase {
   hyperparameters: Gpt2Hyperparameters;
   /** Whether the language-model head is the token embedding. */
   tiedHead: boolean;
+  /** Names of the classifier's labels, by label number; empty without a classifier. */
+  labels: string[];
+  classifier: ClassifierInfo;
 }
 
 export type ModelFile = EncoderFile | DecoderFile;
@@ -132,9 +135,20 @@ function encoderFile(
 
 function decoderFile(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): DecoderFile {
   const hyperparameters = readGpt2Hyperparameters(source);
-  const { tiedHead } = checkGpt2Tensors(source, hyperparameters);
+  const { tiedHead, sequenceLabels } = checkGpt2Tensors(source, hyperparameters);
+  const labels = readLabels("gpt2", source, sequenceLabels);
+  const classifier = labels.length > 0 ? readClassifier("gpt2", source) : {};
   const spec = makeSpec(file, "gpt2", hyperparameters);
-  return { ...base, kind: "decoder", architecture: "gpt2", hyperparameters, spec, tiedHead };
+  return {
+    ...base,
+    kind: "decoder",
+    architecture: "gpt2",
+    hyperparameters,
+    spec,
+    tiedHead,
+    labels,
+    classifier,
+  };
 }
 
 function makeSpec(
@@ -154,7 +168,7 @@ function makeSpec(
 
 /** The file's labels, else the configuration's, else the numbered ones Hugging Face would give. */
 function readLabels(
-  architecture: EncoderArchitecture,
+  architecture: ModelSpec["architecture"],
   { keys, config }: ModelSource,
   count: number,
 ): string[] {

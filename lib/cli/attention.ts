@@ -11,7 +11,7 @@ import {
   type JsonOption,
   type ModelOptions,
 } from "./command-options.js";
-import { withEncoder } from "./models.js";
+import { withEncoderOrGenerator } from "./models.js";
 import { floats } from "./output.js";
 import type { Cli } from "./program.js";
 import { formatTable } from "./table.js";
@@ -37,6 +37,7 @@ export function define(command: Command, cli: Cli): void {
   addExamples(command, [
     ['attention "The ship sailed because it was ready." --html attention.html', "a page to look at"],
     ['attention "The ship sailed because it was ready."', "what each token looks at in the last layer"],
+    ['attention "The ship sailed" --model mini-gpt2', "the same of a decoder, which looks back only"],
   ]);
   command.action((text: string, options: Options) => attention(text, options, cli));
 }
@@ -44,8 +45,8 @@ export function define(command: Command, cli: Cli): void {
 async function attention(text: string, options: Options, cli: Cli): Promise<void> {
   const { out, signal } = cli;
   const { pair, html, maxLength, json } = options;
-  await withEncoder(options, cli, async (encoder) => {
-    const output = await encoder.encode(given({ text, pair }), {
+  await withEncoderOrGenerator(options, cli, async (model) => {
+    const output = await model.encode(given({ text, pair }), {
       ...given({ maxLength }),
       lastHiddenState: false,
       poolerOutput: false,

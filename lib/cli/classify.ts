@@ -14,7 +14,7 @@ import {
 } from "./command-options.js";
 import { splitPair, TextInput } from "./input.js";
 import { printLabels } from "./labels.js";
-import { withEncoder } from "./models.js";
+import { withEncoderOrGenerator } from "./models.js";
 import { floats } from "./output.js";
 import type { Cli } from "./program.js";
 import { reportTruncation } from "./truncation.js";
@@ -53,7 +53,7 @@ async function classify(texts: readonly string[], options: Options, cli: Cli): P
   const { out, signal } = cli;
   const input = new TextInput(texts, { files: options.file ?? [], whole: false, skipBlank: true, signal });
   const { topK, activation, maxLength } = options;
-  await withEncoder(options, cli, async (encoder) => {
+  await withEncoderOrGenerator(options, cli, async (model) => {
     let finished = 0;
     for await (const group of input.groups()) {
       const inputs = group.map((line, i) => {
@@ -61,7 +61,7 @@ async function classify(texts: readonly string[], options: Options, cli: Cli): P
         const [text, pair] = splitPair(line, finished + i, "texts");
         return { text, pair };
       });
-      const results = await encoder.classify(inputs, {
+      const results = await model.classify(inputs, {
         ...given({ topK, activation, maxLength }),
         signal,
         onTruncate: (truncation) => reportTruncation([truncation], finished),

@@ -3,6 +3,7 @@ import type { ModelOptions } from "./command-options.js";
 import { given } from "./command-options.js";
 import { Encoder } from "../encoder.js";
 import { Generator } from "../generator.js";
+import { openModelFile } from "../model-file.js";
 import type { Profile } from "../profile.js";
 import { reportProfile } from "./profile.js";
 import type { Cli } from "./program.js";
@@ -23,6 +24,16 @@ export function withGenerator(
   work: (generator: Generator) => Promise<void>,
 ) {
   return withModel((path, settings) => Generator.load(path, settings), options, cli, work);
+}
+
+/** For tasks that encoders and decoders both do. */
+export async function withEncoderOrGenerator(
+  options: ModelOptions,
+  cli: Cli,
+  work: (model: Pick<Encoder, "encode" | "classify">) => Promise<void>,
+) {
+  const { kind } = await openModelFile(options.model, { signal: cli.signal });
+  return kind === "encoder" ? withEncoder(options, cli, work) : withGenerator(options, cli, work);
 }
 
 async function withModel<M extends Model>(

@@ -1,7 +1,7 @@
 /** The heads of BERT and its kin: which a class has, what the checkpoint and the file call them. */
 import { crossEncoderActivation, PROBLEM_TYPES, problemTypeByName } from "../gguf/classifier.js";
 import type { MetadataItem } from "../gguf/writer.js";
-import type { EncoderArchitecture } from "../native.js";
+import type { ModelSpec } from "../native.js";
 import type { EncoderConfig } from "./encoder-config.js";
 import type { JsonFile } from "./json-file.js";
 import type { TensorMapper } from "./tensor-mapper.js";
@@ -73,7 +73,7 @@ function mapClassifier(mapper: TensorMapper, H: number, required: readonly Head[
 
 /** The names in `id2label`, or the numbered ones the transformers library gives, and what the scores mean. */
 export function labelMetadata(
-  architecture: EncoderArchitecture,
+  architecture: ModelSpec["architecture"],
   config: JsonFile,
   count: number,
 ): MetadataItem[] {
@@ -85,7 +85,7 @@ export function labelMetadata(
 }
 
 /** How the classifier's logits become scores, as far as the configuration says. */
-function classifierMetadata(architecture: EncoderArchitecture, file: JsonFile): MetadataItem[] {
+function classifierMetadata(architecture: ModelSpec["architecture"], file: JsonFile): MetadataItem[] {
   const stated = file.value["problem_type"] ?? undefined;
   const problemType = problemTypeByName(stated);
   if (stated !== undefined && problemType === undefined) {

@@ -3,6 +3,7 @@ import { UnsupportedError } from "../errors.js";
 import { activationByName } from "../gguf/activation.js";
 import { checkGpt2Config } from "../gguf/gpt2-file.js";
 import type { MetadataItem } from "../gguf/writer.js";
+import { labelMetadata } from "./encoder-heads.js";
 import type { JsonFile } from "./json-file.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
@@ -67,7 +68,9 @@ function makeMetadata(config: Gpt2Config): MetadataItem[] {
 
 // ---- weights
 
-function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel {
+const CLASSIFIER = "GPT2ForSequenceClassification";
+
+function mapGpt2(mapper: TensorMapper, configFile: JsonFile, name: string): MappedModel {
   const config = readConfig(configFile);
   const { vocabSize: V, hiddenSize: H, intermediateSize: F } = config;
   mapper.map("wte.weight", "token_embd.weight", [V, H]);
@@ -82,16 +85,20 @@ function mapGpt2(mapper: TensorMapper, configFile: JsonFile): MappedModel {
     mapper.conv1d(`${from}.mlp.c_proj`, `${to}.ffn_down`, F, H);
   }
   mapper.norm("ln_f", "output_norm", H);
-  if (config.tied) mapper.ignore(/^lm_head\.weight$/);
+  // A classifier has no other head.
+  if (config.tied || name === CLASSIFIER) mapper.ignore(/^lm_head\.weight$/);
   else mapper.map("lm_head.weight", "output.weight", [V, H]);
   // The causal mask and its value, which older versions of the library stored.
   mapper.ignore(/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/);
-  return { metadata: makeMetadata(config), vocabSize: V, contextLength: config.positions, hiddenSize: H };
+  const labels = name === CLASSIFIER ? (mapper.find("score.weight")?.shape[0] ?? 1) : 0;
+  if (labels > 0) mapper.map("score.weight", "cls.output.weight", [labels, H]);
+  const metadata = [...makeMetadata(config), ...labelMetadata("gpt2", configFile, labels)];
+  return { metadata, vocabSize: V, contextLength: config.positions, hiddenSize: H };
 }
 
 export const GPT2: Architecture = {
   kind: "gpt2",
-  classes: ["GPT2Model", "GPT2LMHeadModel"],
+  classes: ["GPT2Model", "GPT2LMHeadModel", CLASSIFIER],
   baseClasses: { gpt2: "GPT2Model" },
   prefixes: ["transformer.", ""],
   map: mapGpt2,

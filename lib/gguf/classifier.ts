@@ -1,6 +1,6 @@
 /** What a file says about its classifier besides the labels: how logits become scores. */
 import { isObject } from "../options.js";
-import type { EncoderArchitecture } from "../native.js";
+import type { ModelSpec } from "../native.js";
 import type { ModelSource } from "./model-keys.js";
 
 export const PROBLEM_TYPES = [
@@ -21,7 +21,7 @@ export interface ClassifierInfo {
 
 /** The file's own keys, else the configuration's entries. */
 export function readClassifier(
-  architecture: EncoderArchitecture,
+  architecture: ModelSpec["architecture"],
   { keys, config = {} }: ModelSource,
 ): ClassifierInfo {
   const key = `${architecture}.classifier.problem_type`;

@@ -54,7 +54,7 @@ function readFlag(
 export function checkGpt2Tensors(
   { tensors }: ModelSource,
   hyper: Gpt2Hyperparameters,
-): { tiedHead: boolean } {
+): { tiedHead: boolean; sequenceLabels: number } {
   const { vocabSize: V, contextLength, embeddingLength: H, feedForwardLength: F } = hyper;
   tensors.require([
     { name: "token_embd.weight", shape: [H, V] },
@@ -71,5 +71,8 @@ export function checkGpt2Tensors(
     tensors.require(linear(`${block}.ffn_down`, F, H));
   }
   tensors.require(norm("output_norm", H));
-  return { tiedHead: !tensors.optional([{ name: "output.weight", shape: [H, V] }]) };
+  const classifier = "cls.output.weight";
+  const sequenceLabels = tensors.has(classifier) ? tensors.matrix(classifier)[1] : 0;
+  tensors.optional([{ name: classifier, shape: [H, sequenceLabels] }]);
+  return { tiedHead: !tensors.optional([{ name: "output.weight", shape: [H, V] }]), sequenceLabels };
 }

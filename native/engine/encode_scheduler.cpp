@@ -101,6 +101,7 @@ void append_sequence(const EncodeJob& job, int64_t index, EncoderBatch& batch) {
     const int64_t end = job.offsets[static_cast<size_t>(index) + 1];
     batch.layout.add(end - begin);
     batch.cls_rows.push_back(first);
+    batch.last_rows.push_back(first + static_cast<int32_t>(end - begin) - 1);
     for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i);
         batch.ids.push_back(job.request.ids[at]);
@@ -117,8 +118,8 @@ void append_sequence(const EncodeJob& job, int64_t index, EncoderBatch& batch) {
 
 void EncodeScheduler::lay_out_batch() {
     batch_.layout.clear();
-    for (auto* values :
-         {&batch_.ids, &batch_.segments, &batch_.positions, &batch_.cls_rows, &batch_.mlm_rows})
+    for (auto* values : {&batch_.ids, &batch_.segments, &batch_.positions, &batch_.cls_rows,
+                         &batch_.last_rows, &batch_.mlm_rows})
         values->clear();
     for (const Pick& pick : picks_) append_sequence(*pick.job, pick.sequence, batch_);
 }

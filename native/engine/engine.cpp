@@ -99,19 +99,18 @@ void Engine::load() {
         options_.token_budget > 0
             ? options_.token_budget
             : token_budget(weights_->mapped_bytes() + weights_->copied_bytes(), threads_, is_encoder_);
-    if (is_encoder_) {
-        const EncoderModel& model = *std::get<std::unique_ptr<EncoderModel>>(*model_);
-        size_ = model.size();
-        projections_ = std::make_unique<PooledProjections>(spec_, *weights_, size_.hidden);
-        size_.embedding = projections_->size();
-        encode_ = std::make_unique<EncodeScheduler>(model, *projections_, *device_, fused_.get(),
-                                                    profile_.get(), budget);
-        heads_ = model.heads();
-    } else {
+    const EncoderModel& encoder = is_encoder_ ? *std::get<std::unique_ptr<EncoderModel>>(*model_)
+                                              : std::get<std::unique_ptr<DecoderModel>>(*model_)->encoder();
+    size_ = encoder.size();
+    projections_ = std::make_unique<PooledProjections>(spec_, *weights_, size_.hidden);
+    size_.embedding = projections_->size();
+    heads_ = encoder.heads();
+    encode_ = std::make_unique<EncodeScheduler>(encoder, *projections_, *device_, fused_.get(),
+                                                profile_.get(), budget);
+    if (!is_encoder_) {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
         decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget,
                                                     options_.prompt_cache, memory_.kv_cache);
-        size_ = model.size();
         kv_layout_ = decode_->kv_layout();
     }
     device_id_ = device_->id();
@@ -124,7 +123,7 @@ void Engine::load() {
 // One token through the model: the weights are packed now, not at the first request.
 void Engine::warm_up() {
     const auto no_outcome = [](const auto&) {};
-    if (encode_) {
+    if (is_encoder_) {
         EncodeRequest request;
         request.ids = {0};
         request.lengths = {1};
@@ -186,7 +185,7 @@ void Engine::take_inbox() {
 }
 
 void Engine::publish_memory() {
-    const uint64_t activations = encode_ ? encode_->activation_bytes() : decode_->activation_bytes();
+    const uint64_t activations = encode_->activation_bytes() + (decode_ ? decode_->activation_bytes() : 0);
     memory_.activations = activations + (fused_ ? fused_->scratch_bytes() : 0);
     memory_.weights = weights_->copied_bytes() + (fused_ ? fused_->packed_bytes() : 0);
 }
@@ -196,11 +195,6 @@ void Engine::release_activations() {
     if (decode_) decode_->release_activations();
     if (fused_) fused_->release();
     publish_memory();
-}
-
-void Engine::require_encoder() const {
-    if (is_encoder_) return;
-    throw Error(ErrorCode::Unsupported, "This model is a decoder: it generates, it does not encode");
 }
 
 void Engine::require_decoder() const {
@@ -229,7 +223,6 @@ void Engine::close_inbox() {
 
 CancelToken Engine::encode(EncodeRequest request, Completion<EncodeResult> completion,
                            const OutputMemory& memory) {
-    require_encoder();
     check_encode_request(request, size_, heads_);
     CancelToken cancel;
     if (request.lengths.empty()) {

@@ -83,7 +83,6 @@ class Engine {
     void close_inbox();
     void publish_memory();
     void release_activations();
-    void require_encoder() const;
     void require_decoder() const;
     template <class Job>
     void accept(std::vector<std::shared_ptr<Job>>& inbox, std::shared_ptr<Job> job);
@@ -105,7 +104,7 @@ class Engine {
     std::unique_ptr<FusedCpu> fused_;  // null: plain operations
     std::unique_ptr<Weights> weights_;
     std::unique_ptr<Model> model_;
-    std::unique_ptr<PooledProjections> projections_;  // of an encoder
+    std::unique_ptr<PooledProjections> projections_;
     std::unique_ptr<EncodeScheduler> encode_;
     std::unique_ptr<DecodeScheduler> decode_;
 

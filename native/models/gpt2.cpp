@@ -52,6 +52,7 @@ struct Gpt2Weights {
     std::vector<Gpt2Layer> layers;     // L
     Norm output_norm;                  // [H]
     Linear output;                     // [H, V]; the token embedding when tied
+    Linear sequence_labels;            // [H, labels], of a classifier
 };
 
 Gpt2Layer read_layer(const Weights& weights, const Gpt2Parameters& p, int64_t index) {
@@ -82,6 +83,7 @@ Gpt2Weights read_weights(const Weights& weights, const Gpt2Parameters& p) {
     w.output_norm = require_norm(weights, "output_norm", s.hidden, p.epsilon);
     w.output.weight = weights.find("output.weight", {s.hidden, s.vocabulary});
     if (w.output.weight == nullptr) w.output.weight = w.tokens;
+    w.sequence_labels = find_classifier(weights, "cls.output", s.hidden);
     return w;
 }
 
@@ -98,12 +100,99 @@ ggml_tensor* causal_mask(GraphBuilder& b, const CachedSequence& s) {
     return b.input(std::move(mask), visible, s.count);
 }
 
+float attention_scale(const Gpt2Parameters& p, int64_t layer) {
+    float scale = 1.0f;
+    if (p.scale_attention) scale /= std::sqrt(static_cast<float>(p.size.hidden / p.size.heads));
+    if (p.scale_by_inverse_layer) scale /= static_cast<float>(layer + 1);
+    return scale;
+}
+
+// x + feed_forward(LN(x)).
+ggml_tensor* feed_forward(GraphBuilder& b, const Gpt2Parameters& p, const Gpt2Layer& l, ggml_tensor* x) {
+    ggml_tensor* y = norm(b.block("norm"), l.feed_forward_norm, x);
+    ggml_tensor* f = linear(b.block("ffn up"), l.up, p.activation, y);  // [F, T]
+    return linear_add(b.block("ffn down"), l.down, f, x);
+}
+
+// [S, S] for each group: 0 for what a token sees, itself and those before it, -infinity for the others.
+std::vector<ggml_tensor*> causal_masks(GraphBuilder& b, const RaggedBatch& batch) {
+    std::vector<ggml_tensor*> masks;
+    for (const RaggedGroup& group : batch.groups()) {
+        const int64_t length = group.length;
+        std::vector<float> mask(static_cast<size_t>(length * length), 0.0f);
+        for (int64_t query = 0; query < length; ++query) {
+            std::fill(mask.begin() + query * length + query + 1, mask.begin() + (query + 1) * length,
+                      -std::numeric_limits<float>::infinity());
+        }
+        masks.push_back(b.input(std::move(mask), length, length));
+    }
+    return masks;
+}
+
+// Whole sequences without a cache: hidden states, attention maps, and the classifier over the last token.
+class Gpt2Encoder final : public EncoderModel {
+ public:
+    Gpt2Encoder(const Gpt2Parameters& parameters, const Gpt2Weights& weights) : p_(parameters), w_(weights) {}
+
+    const ModelSize& size() const override { return p_.size; }
+    Heads heads() const override {
+        Heads heads;
+        if (w_.sequence_labels.weight != nullptr) heads.sequence_labels = w_.sequence_labels.weight->ne[1];
+        return heads;
+    }
+    bool keeps_graphs() const override { return false; }
+    size_t max_nodes(size_t groups) const override {
+        constexpr size_t per_layer = 48, per_group = 20, around = 64;
+        return around + (static_cast<size_t>(p_.size.layers) + 1) * (per_layer + per_group * groups);
+    }
+
+    EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
+                         const EncoderWants& wants) const override {
+        EncoderOutputs out;
+        require_score_memory(batch.layout, p_.size.heads, 1);
+        AttentionExtras extras;
+        extras.biases = causal_masks(b.block("attention"), batch.layout);
+        ggml_tensor* x =  // [H, T]
+            embed_sum(b.block("embed"),
+                      {{w_.tokens, b.input(batch.ids)}, {w_.positions, b.input(batch.positions)}});
+        for (int64_t i = 0; i < p_.size.layers; ++i) {
+            if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
+            if (wants.attentions) extras.scores = &out.attentions.emplace_back();
+            x = layer(b, batch.layout, i, x, extras);
+        }
+        // The last hidden state is the normalized one.
+        out.last_hidden = b.output(norm(b.block("norm"), w_.output_norm, x));
+        if (wants.hidden_states) out.hidden_states.push_back(out.last_hidden);
+        if (wants.sequence_labels) {
+            ggml_tensor* last =
+                embed(b.block("sequence classifier"), {out.last_hidden, b.input(batch.last_rows)});
+            out.sequence_labels = b.output(linear(b, w_.sequence_labels, last));  // [labels, B]
+        }
+        return out;
+    }
+
+ private:
+    ggml_tensor* layer(GraphBuilder& b, const RaggedBatch& batch, int64_t index, ggml_tensor* x,
+                       const AttentionExtras& extras) const {
+        const Gpt2Layer& l = w_.layers[static_cast<size_t>(index)];
+        const Qkv qkv = project(b.block("qkv"), l.projections, norm(b.block("norm"), l.attention_norm, x));
+        ggml_tensor* y =
+            attention(b.block("attention"), batch, qkv, p_.size.heads, attention_scale(p_, index), extras);
+        x = linear_add(b.block("attention output"), l.attention_output, y, x);
+        return feed_forward(b, p_, l, x);
+    }
+
+    const Gpt2Parameters& p_;
+    const Gpt2Weights& w_;
+};
+
 class Gpt2 final : public DecoderModel {
  public:
     Gpt2(const ModelSpec& spec, const Weights& weights)
-        : p_(read_parameters(spec)), w_(read_weights(weights, p_)) {}
+        : p_(read_parameters(spec)), w_(read_weights(weights, p_)), encoder_(p_, w_) {}
 
     const ModelSize& size() const override { return p_.size; }
+    const EncoderModel& encoder() const override { return encoder_; }
 
     size_t max_nodes(size_t sequences) const override {
         constexpr size_t per_layer = 48, per_sequence = 28, around = 64;
@@ -135,22 +224,15 @@ class Gpt2 final : public DecoderModel {
         const Gpt2Layer& l = w_.layers[static_cast<size_t>(cached.layer)];
         ggml_tensor* y = norm(b.block("norm"), l.attention_norm, x);
         const Qkv qkv = project(b.block("qkv"), l.projections, y);
-        y = cached_attention(b.block("attention"), cached, qkv, p_.size.heads, attention_scale(cached.layer));
+        y = cached_attention(b.block("attention"), cached, qkv, p_.size.heads,
+                             attention_scale(p_, cached.layer));
         x = linear_add(b.block("attention output"), l.attention_output, y, x);
-        y = norm(b.block("norm"), l.feed_forward_norm, x);
-        ggml_tensor* f = linear(b.block("ffn up"), l.up, p_.activation, y);  // [F, T]
-        return linear_add(b.block("ffn down"), l.down, f, x);
-    }
-
-    float attention_scale(int64_t index) const {
-        float scale = 1.0f;
-        if (p_.scale_attention) scale /= std::sqrt(static_cast<float>(p_.size.hidden / p_.size.heads));
-        if (p_.scale_by_inverse_layer) scale /= static_cast<float>(index + 1);
-        return scale;
+        return feed_forward(b, p_, l, x);
     }
 
     Gpt2Parameters p_;
     Gpt2Weights w_;
+    Gpt2Encoder encoder_;
 };
 
 }  // namespace

@@ -45,6 +45,7 @@ struct EncoderBatch {
     std::vector<int32_t> segments;   // [T]
     std::vector<int32_t> positions;  // [T]
     std::vector<int32_t> cls_rows;   // [B]: tokens that begin a sequence, indices into T
+    std::vector<int32_t> last_rows;  // [B]: tokens that end one
     std::vector<int32_t> mlm_rows;   // [M]: tokens whose logits are wanted, indices into T
 };
 
@@ -117,6 +118,8 @@ class DecoderModel {
     // Logits of the wanted tokens in order, [V, M]; null when none is wanted. `batch` must stay where it is
     // as long as the graph is run.
     virtual ggml_tensor* build(GraphBuilder& builder, const DecoderBatch& batch) const = 0;
+    // The same weights over whole sequences at once, for what lies between a text and its logits.
+    virtual const EncoderModel& encoder() const = 0;
 };
 
 using Model = std::variant<std::unique_ptr<EncoderModel>, std::unique_ptr<DecoderModel>>;

@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { convert } from "../../lib/index.js";
 import type {
   AnswerResult,
   Classification,
@@ -9,6 +10,7 @@ import type {
   RankedDocument,
   ZeroShotClassification,
 } from "../../lib/index.js";
+import { writeRandomGpt2 } from "../support/random-models.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { requireBuilt } from "./built.js";
@@ -43,6 +45,21 @@ describe("classify", () => {
     for (const [i, { logits }] of printed.entries()) {
       expect(Float32Array.from(Object.values(logits))).toEqual(results[i]!.logits);
     }
+  });
+
+  it("takes a decoder with a classifier, and draws a decoder's attention", async () => {
+    const dir = join(folder, "gpt2-classifier");
+    await writeRandomGpt2(dir, { architecture: "GPT2ForSequenceClassification" });
+    await convert(dir, `${dir}.gguf`);
+    const [printed] = await cliJson<Classification>(["classify", "the cat", "-m", `${dir}.gguf`]);
+    expect(printed!.predictions.map(({ label }) => label).toSorted()).toEqual([
+      "label 0",
+      "label 1",
+      "label 2",
+    ]);
+    const { exit, stdout } = await cli(["attention", "The ship sailed", "-m", "mini-gpt2"]);
+    expect(exit).toBe(0);
+    expect(stdout.trimEnd().split("\n").length).toBeGreaterThan(3);
   });
 
   it("takes pairs with a tab, and names the line that is none", async () => {

@@ -106,6 +106,7 @@ export function gpt2Weights(folder: string): ReferenceWeights {
     takeConv1d(`${layer}.mlp.c_proj`, `${block}.ffn_down`);
   }
   takeNorm("ln_f", "output_norm");
+  if (tensors.has("score.weight")) weights.set("score.weight", tensors.get("score.weight")!);
   return weights;
 }
 

@@ -39,20 +39,23 @@ export function gpt2Logits(
   return product(head, undefined, gpt2Hidden(weights, config, ids));
 }
 
-/** The normalized output of the last block, [S, H]. */
-function gpt2Hidden(
+/** The normalized output of the last block, [S, H]; `watch` is told what comes before it. */
+export function gpt2Hidden(
   weights: ReferenceWeights,
   { H, A, L, epsilon, activation, ...flags }: ReferenceGpt2Config,
   ids: ArrayLike<number>,
+  watch: { hidden?: (x: Float64Array) => void; attention?: (weights: Float64Array) => void } = {},
 ): Float64Array {
   const tokens = rows(need(weights, "token_embd.weight"), ids);
   let x = add(tokens, rows(need(weights, "position_embd.weight"), range(ids.length)));
   for (let i = 0; i < L; i++) {
     const block = `blk.${i}`;
+    watch.hidden?.(x);
     const root = flags.scaleAttention ? Math.sqrt(H / A) : 1;
     const scale = 1 / root / (flags.scaleAttentionByInverseLayer ? i + 1 : 1);
     const qkv = projections(weights, block, layerNorm(weights, `${block}.attn_norm`, epsilon, x));
-    const { mixed } = attention(qkv, { H, A, scale, causal: true });
+    const { mixed, weights: map } = attention(qkv, { H, A, scale, causal: true });
+    watch.attention?.(map);
     x = add(x, linear(weights, `${block}.attn_output`, mixed));
     const normed = layerNorm(weights, `${block}.ffn_norm`, epsilon, x);
     x = add(x, feedForward(weights, block, activation, normed));

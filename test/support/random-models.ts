@@ -74,7 +74,9 @@ export interface RandomBertOptions extends SharedOptions {
 
 export interface RandomGpt2Options extends SharedOptions {
   /** Default: GPT2LMHeadModel. */
-  architecture?: "GPT2Model" | "GPT2LMHeadModel";
+  architecture?: "GPT2Model" | "GPT2LMHeadModel" | "GPT2ForSequenceClassification";
+  /** Labels of a classifier. Default: 3, called `label 0` and so on. */
+  labels?: number;
   /** Whether the head shares the token embedding. Default: true. */
   tied?: boolean;
 }
@@ -142,7 +144,13 @@ export async function writeRandomGpt2(dir: string, options: RandomGpt2Options = 
     eos_token_id: vocabSize - 1,
     ...options.config,
   };
-  const tensors = gpt2Tensors(config, architecture, weightMaker(options), options.tied ?? true);
+  const make = weightMaker(options);
+  const tensors = gpt2Tensors(config, architecture, make, options.tied ?? true);
+  if (architecture === "GPT2ForSequenceClassification") {
+    const { labels = 3 } = options;
+    config["id2label"] = Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `label ${i}`]));
+    tensors.push(make.matrix("score.weight", labels, hidden));
+  }
   return writeModel(dir, config, tensors, options);
 }
 
