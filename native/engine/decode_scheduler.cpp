@@ -61,12 +61,14 @@ void DecodeScheduler::release_activations() {
 }
 
 void DecodeScheduler::drop_cancelled() {
-    const auto drop = [](auto& jobs) {
-        for (const auto& job : jobs) {
-            if (job->cancelled()) job->fail(aborted());
-        }
-        jobs.erase(std::remove_if(jobs.begin(), jobs.end(), [](const auto& job) { return job->cancelled(); }),
-                   jobs.end());
+    // Asked once: a job may be cancelled at any moment, and none is to go untold.
+    const auto tell = [](const auto& job) {
+        const bool cancelled = job->cancelled();
+        if (cancelled) job->fail(aborted());
+        return cancelled;
+    };
+    const auto drop = [&](auto& jobs) {
+        jobs.erase(std::remove_if(jobs.begin(), jobs.end(), tell), jobs.end());
     };
     drop(waiting_);
     drop(active_);

@@ -34,12 +34,13 @@ void EncodeScheduler::release_activations() {
 }
 
 void EncodeScheduler::drop_cancelled() {
-    for (const auto& job : jobs_) {
-        if (job->cancel.cancelled()) job->completion.finish(aborted());
-    }
-    jobs_.erase(
-        std::remove_if(jobs_.begin(), jobs_.end(), [](const auto& job) { return job->cancel.cancelled(); }),
-        jobs_.end());
+    // Asked once: a job may be cancelled at any moment, and none is to go untold.
+    const auto tell = [](const auto& job) {
+        const bool cancelled = job->cancel.cancelled();
+        if (cancelled) job->completion.finish(aborted());
+        return cancelled;
+    };
+    jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), tell), jobs_.end());
 }
 
 // What little is left of the job is a small part of a batch.
