@@ -42,15 +42,19 @@ function readConfig(file: JsonFile): Gpt2Config {
     tied: file.boolean("tie_word_embeddings", true),
   };
   if (config.hiddenSize % config.heads !== 0) throw file.error("n_head", "a divisor of n_embd");
-  if (activationByName(config.activation) === undefined) {
-    const message = `Activation ${JSON.stringify(config.activation)} is not computed (${file.path})`;
-    const details = { path: file.path, field: "activation_function", value: config.activation };
-    throw new UnsupportedError(message, details);
-  }
+  requireActivation(file, config.activation);
   return config;
 }
 
-function makeMetadata(config: Gpt2Config): MetadataItem[] {
+/** Refuses an `activation_function` that is not computed. */
+export function requireActivation({ path }: JsonFile, activation: string): void {
+  if (activationByName(activation) !== undefined) return;
+  const message = `Activation ${JSON.stringify(activation)} is not computed (${path})`;
+  throw new UnsupportedError(message, { path, field: "activation_function", value: activation });
+}
+
+/** What a file of GPT-2's architecture says about the model. */
+export function gpt2Metadata(config: Omit<Gpt2Config, "vocabSize" | "tied">): MetadataItem[] {
   const u32 = (key: string, value: number): MetadataItem => ({ key: `gpt2.${key}`, type: "u32", value });
   const bool = (key: string, value: boolean): MetadataItem => ({ key: `gpt2.${key}`, type: "bool", value });
   return [
@@ -92,7 +96,7 @@ function mapGpt2(mapper: TensorMapper, configFile: JsonFile, name: string): Mapp
   mapper.ignore(/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/);
   const labels = name === CLASSIFIER ? (mapper.find("score.weight")?.shape[0] ?? 1) : 0;
   if (labels > 0) mapper.map("score.weight", "cls.output.weight", [labels, H]);
-  const metadata = [...makeMetadata(config), ...labelMetadata("gpt2", configFile, labels)];
+  const metadata = [...gpt2Metadata(config), ...labelMetadata("gpt2", configFile, labels)];
   return { metadata, vocabSize: V, contextLength: config.positions, hiddenSize: H };
 }
 

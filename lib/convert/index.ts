@@ -16,6 +16,7 @@ import { GPT2 } from "./gpt2.js";
 import { JsonFile } from "./json-file.js";
 import { MODERN_BERT } from "./modern-bert.js";
 import { MPNET } from "./mpnet.js";
+import { OPT } from "./opt.js";
 import { progressReporter, type ConvertProgress } from "./progress.js";
 import { ROBERTA } from "./roberta.js";
 import { readSentenceTransformersFolder, type SentenceTransformersFolder } from "./sentence-transformers.js";
@@ -141,6 +142,7 @@ const ARCHITECTURES: readonly Architecture[] = [
   MPNET,
   MODERN_BERT,
   GPT2,
+  OPT,
 ];
 
 /** By the class the checkpoint was saved from, else by its type, whose base model is then assumed. */
