@@ -179,6 +179,9 @@ export interface BeamResult {
   timings: GenerateTimings;
 }
 
+/** Type in which keys and values are kept. */
+export type KvType = "f32" | "f16";
+
 /** What a model keeps of a sequence between requests. Throws while a request has it. */
 export interface NativeSession {
   /** Tokens whose keys and values are kept. */

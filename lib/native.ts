@@ -25,6 +25,7 @@ import type {
   EncodeResult,
   GenerateRequest,
   GenerateResult,
+  KvType,
   NativeSession,
   ScoreRequest,
   ScoreResult,
@@ -118,7 +119,8 @@ export interface NativeModel {
     onToken?: (id: number, logprob: number) => void,
   ): NativeTask<GenerateResult>;
   /** For `generate` of this model alone. */
-  createSession(): NativeSession;
+  /** `kvType`: how keys and values are kept; `"f32"` when absent. */
+  createSession(kvType?: KvType): NativeSession;
   /** Logits of every position of one sequence, [S, V]. */
   logits(ids: Int32Array): NativeTask<Float32Array>;
   /** The likeliest continuations; `onStep` is told how many tokens they have. */

@@ -6,7 +6,7 @@
  * | 8 | `GGTSESSN` |
  * | 4 | version, 1 |
  * | 4 | length of the next part |
- * | … | JSON: `fingerprint` of the model, `tokens` and how many of them are `evaluated` |
+ * | … | JSON: `fingerprint` of the model, `tokens`, how many of them are `evaluated`, and `kvType` if not `"f32"` |
  * | 4 · tokens | token ids |
  * | … | float32 keys and values of the evaluated tokens, in chunks of {@link chunkTokens}: [L][2][n, H] each |
  * | 32 | SHA-256 of everything before |
@@ -14,7 +14,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { SessionFileError } from "./errors.js";
-import { callNative, type NativeSession } from "./native.js";
+import { callNative, type KvType, type NativeSession } from "./native.js";
 
 const MAGIC = "GGTSESSN";
 const VERSION = 1;
@@ -35,6 +35,8 @@ export interface SessionModel {
   /** Most tokens of the session. */
   readonly contextLength: number;
   readonly vocabSize: number;
+  /** How the session keeps keys and values; the file has them as float32, which is exact. */
+  readonly kvType: KvType;
 }
 
 /** Tokens whose keys and values are read or written at a time: about 1 MB, at least a group. */
@@ -112,7 +114,9 @@ export async function readSession(
 }
 
 function header(model: SessionModel, tokens: number, evaluated: number): Buffer {
-  const json = Buffer.from(JSON.stringify({ fingerprint: model.fingerprint, tokens, evaluated }));
+  const { fingerprint, kvType } = model;
+  const other = kvType === "f32" ? {} : { kvType };
+  const json = Buffer.from(JSON.stringify({ fingerprint, tokens, evaluated, ...other }));
   const prefix = Buffer.alloc(PREFIX_BYTES);
   prefix.write(MAGIC, "latin1");
   prefix.writeUInt32LE(VERSION, 8);
@@ -137,12 +141,18 @@ async function readHeader(
   }
   const length = prefix.readUInt32LE(12);
   if (length > MOST_HEADER_BYTES) throw damaged(file.path, "header");
-  const { fingerprint, tokens, evaluated } = parseHeader(file.path, await file.read(length));
+  const { fingerprint, tokens, evaluated, kvType } = parseHeader(file.path, await file.read(length));
   if (fingerprint !== model.fingerprint) {
     throw new SessionFileError(`${file.path} is a session of another model`, {
       path: file.path,
       field: "fingerprint",
     });
+  }
+  if (kvType !== model.kvType) {
+    throw new SessionFileError(
+      `Expected a session with kvType ${model.kvType} but that of ${file.path} has ${String(kvType)}`,
+      { path: file.path, field: "kvType" },
+    );
   }
   const size = PREFIX_BYTES + length + tokens * 4 + evaluated * rowBytes(model) + DIGEST_BYTES;
   if (evaluated > tokens || evaluated % GROUP !== 0 || size !== fileSize) throw damaged(file.path, "tokens");
@@ -158,16 +168,16 @@ async function readHeader(
 function parseHeader(
   path: string,
   json: Buffer,
-): { fingerprint: unknown; tokens: number; evaluated: number } {
-  let value: { fingerprint?: unknown; tokens?: unknown; evaluated?: unknown } | null;
+): { fingerprint: unknown; tokens: number; evaluated: number; kvType: unknown } {
+  let value: { fingerprint?: unknown; tokens?: unknown; evaluated?: unknown; kvType?: unknown } | null;
   try {
     value = JSON.parse(json.toString()) as typeof value;
   } catch (error) {
     throw damaged(path, "header", error);
   }
-  const { fingerprint, tokens, evaluated } = value ?? {};
+  const { fingerprint, tokens, evaluated, kvType = "f32" } = value ?? {};
   if (!isCount(tokens) || !isCount(evaluated)) throw damaged(path, "header");
-  return { fingerprint, tokens, evaluated };
+  return { fingerprint, tokens, evaluated, kvType };
 }
 
 function isCount(value: unknown): value is number {

@@ -15,7 +15,7 @@ import {
 import { GenerationStream } from "./generation-stream.js";
 import type { GeneratorCore } from "./generator.js";
 import { modelFingerprint } from "./model-fingerprint.js";
-import { callNative, runTask, type NativeSession } from "./native.js";
+import { callNative, runTask, type KvType, type NativeSession } from "./native.js";
 import { checkOptions, expected, integer, nonEmptyString, oneOf, signal as abortSignal } from "./options.js";
 import { readSession, writeSession, type SessionModel } from "./session-file.js";
 import { SessionEngine, type Overflow } from "./session-engine.js";
@@ -27,8 +27,11 @@ defineDisposeSymbols();
 export interface SessionOptions {
   /** Most tokens the session can hold, at least 1. Default: the model's context length, which is also the most. */
   contextLength?: number;
-  /** How keys and values are kept; only `"f32"` at present. Default: `"f32"`. */
-  kvType?: "f32";
+  /**
+   * How keys and values are kept. `"f16"` takes half the memory; they are rounded to eleven bits, and log-probabilities
+   * move by some thousandths. Default: `"f32"`, which gives the same bits as a generation without a session.
+   */
+  kvType?: KvType;
   /**
    * What happens at the context limit. GPT-2's positions are learned and absolute, so nothing can be shifted out.
    * `"stop"`: a generation ends, with the finish reason `"context"`; `"error"`: it rejects with an
@@ -50,6 +53,12 @@ const OPTIONS = {
   overflow: oneOf("stop", "error", "reevaluate"),
 };
 
+interface SessionLimits {
+  readonly contextLength: number;
+  readonly overflow: Overflow;
+  readonly kvType: KvType;
+}
+
 /** What {@link createSession} needs to know of its generator. */
 export interface SessionOwner {
   readonly core: GeneratorCore;
@@ -61,19 +70,15 @@ export function createSession(owner: SessionOwner, options: unknown): Session {
   const checked = checkOptions(options, "createSession", OPTIONS);
   const { contextLength: most } = owner.core.info;
   const contextLength = integer(1, most)(checked.contextLength ?? most, "contextLength");
-  if (checked.kvType !== undefined && checked.kvType !== "f32") {
-    throw new UnsupportedError(
-      `kvType ${JSON.stringify(checked.kvType)} is not computed yet: only "f32" is`,
-      {
-        kvType: checked.kvType,
-      },
-    );
+  const { kvType = "f32" } = checked;
+  if (kvType === "q8_0") {
+    throw new UnsupportedError('kvType "q8_0" is not computed yet: "f32" and "f16" are', { kvType });
   }
-  const limits = { contextLength, overflow: checked.overflow ?? "stop" };
+  const limits = { contextLength, overflow: checked.overflow ?? "stop", kvType };
   if (limits.overflow === "reevaluate" && contextLength < 2) {
     throw expected("at least 2, to drop the older half", "contextLength", contextLength);
   }
-  const native = callNative(() => owner.core.model.createSession());
+  const native = callNative(() => owner.core.model.createSession(kvType));
   return new Session(owner, limits, native, new Int32Array(0));
 }
 
@@ -94,19 +99,14 @@ export function createSession(owner: SessionOwner, options: unknown): Session {
  */
 export class Session implements Disposable, AsyncDisposable {
   readonly #owner: SessionOwner;
-  readonly #limits: { readonly contextLength: number; readonly overflow: Overflow };
+  readonly #limits: SessionLimits;
   readonly #closing = new AbortController();
   #native: NativeSession;
   #tokens: Int32Array;
   #last: Promise<void> = Promise.resolve();
 
   /** @internal */
-  constructor(
-    owner: SessionOwner,
-    limits: { readonly contextLength: number; readonly overflow: Overflow },
-    native: NativeSession,
-    tokens: Int32Array,
-  ) {
+  constructor(owner: SessionOwner, limits: SessionLimits, native: NativeSession, tokens: Int32Array) {
     this.#owner = owner;
     this.#limits = limits;
     this.#native = native;
@@ -208,7 +208,7 @@ export class Session implements Disposable, AsyncDisposable {
   /**
    * Replaces the session's content by that of a file that `save` has written.
    *
-   * @throws SessionFileError when the file is missing, damaged, of another version, of another model, or longer than
+   * @throws SessionFileError when the file is missing, damaged, of another version, model or `kvType`, or longer than
    * this session can hold; the session is then as before.
    */
   async restore(path: string): Promise<void> {
@@ -216,7 +216,7 @@ export class Session implements Disposable, AsyncDisposable {
     const checked = nonEmptyString(path, "path");
     return this.#inTurn(undefined, async () => {
       const model = await this.#model();
-      const native = callNative(() => this.#owner.core.model.createSession());
+      const native = callNative(() => this.#owner.core.model.createSession(this.#limits.kvType));
       try {
         this.#tokens = await readSession(checked, model, native);
       } catch (error) {
@@ -283,7 +283,8 @@ export class Session implements Disposable, AsyncDisposable {
     const { info, spec } = this.#owner.core;
     const { blockCount, embeddingLength, vocabSize } = info;
     const fingerprint = await modelFingerprint(spec);
-    return { fingerprint, blockCount, embeddingLength, vocabSize, contextLength: this.contextLength };
+    const { contextLength, kvType } = this.#limits;
+    return { fingerprint, blockCount, embeddingLength, vocabSize, contextLength, kvType };
   }
 
   /** Does the work when all earlier calls have ended. Its signal fires when the caller's does, and on disposal. */

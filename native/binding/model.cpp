@@ -249,7 +249,12 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value NativeModel::create_session(const Napi::CallbackInfo& info) {
-    return guarded(info, [&] { return NativeSession::create(info.Env(), engine_->create_session()); });
+    return guarded(info, [&] {
+        const std::string type = info[0].IsUndefined() ? "f32" : to_text(info[0], "kvType");
+        if (type != "f32" && type != "f16") throw wrong_argument("f32 or f16", "kvType");
+        const ggml_type kept = type == "f16" ? GGML_TYPE_F16 : GGML_TYPE_F32;
+        return NativeSession::create(info.Env(), engine_->create_session(kept));
+    });
 }
 
 Napi::Value NativeModel::dispose(const Napi::CallbackInfo& info) {

@@ -255,9 +255,15 @@ CancelToken Engine::generate(GenerateRequest request, Completion<GenerateResult>
     return cancel;
 }
 
-std::shared_ptr<DecodeSession> Engine::create_session() const {
+std::shared_ptr<DecodeSession> Engine::create_session(ggml_type type) const {
     require_decoder();
-    return std::make_shared<DecodeSession>(kv_layout_, size_.context);
+    KvLayout layout = kv_layout_;
+    layout.type = type;
+    if (type != GGML_TYPE_F32 && !layout.fused) {
+        throw Error(ErrorCode::Unsupported, "This model keeps keys and values in 32 bits only")
+            .with("kvType", std::string(ggml_type_name(type)));
+    }
+    return std::make_shared<DecodeSession>(layout, size_.context);
 }
 
 CancelToken Engine::logits(LogitsRequest request, Completion<LogitsResult> completion) {

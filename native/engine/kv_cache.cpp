@@ -43,19 +43,24 @@ void transfer_plain(const KvSegment& segment, int64_t layer, int64_t at, float* 
     }
 }
 
-// The same in that of the fused attention.
+void exchange(float& row, float& cached, bool reading) { (reading ? row : cached) = reading ? cached : row; }
+
+void exchange(float& row, ggml_fp16_t& cached, bool reading) {
+    if (reading) {
+        row = ggml_fp16_to_fp32(cached);
+    } else {
+        cached = ggml_fp32_to_fp16(row);
+    }
+}
+
+// The same in that of the fused attention, of values of type T.
+template <class T>
 void transfer_fused(const KvSegment& segment, int64_t layer, int64_t head, int64_t at, float* keys,
                     float* values, bool reading) {
-    auto* const k = static_cast<float*>(segment.keys(layer)->data);
-    auto* const v = static_cast<float*>(segment.values(layer)->data);
+    auto* const k = static_cast<T*>(segment.keys(layer)->data);
+    auto* const v = static_cast<T*>(segment.values(layer)->data);
     const int64_t hidden = segment.keys(layer)->ne[0];
-    const auto transfer = [reading](float& row, float& cached) {
-        if (reading) {
-            row = cached;
-        } else {
-            cached = row;
-        }
-    };
+    const auto transfer = [reading](float& row, T& cached) { exchange(row, cached, reading); };
     for (int64_t column = 0; column < hidden; column += head) {
         const int64_t begin = (segment.capacity() * column) + at * head;
         for (int64_t i = 0; i < kv_group; ++i) {
@@ -78,8 +83,11 @@ void transfer(const KvLayout& layout, const std::vector<KvPart>& parts, int64_t 
             for (int64_t layer = 0; layer < layout.layers; ++layer) {
                 float* keys = rows + 2 * layer * plane + (position - first) * layout.hidden;
                 const int64_t at = position - part.first;
-                if (layout.fused) {
-                    transfer_fused(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
+                if (layout.fused && layout.type == GGML_TYPE_F16) {
+                    transfer_fused<ggml_fp16_t>(*part.segment, layer, layout.head, at, keys, keys + plane,
+                                                reading);
+                } else if (layout.fused) {
+                    transfer_fused<float>(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
                 } else {
                     transfer_plain(*part.segment, layer, at, keys, keys + plane, reading);
                 }
@@ -98,8 +106,8 @@ KvSegment::KvSegment(const KvLayout& layout, int64_t positions)
     context_.reset(ggml_init(parameters));
     if (!context_) throw Error(ErrorCode::OutOfMemory, "The KV cache's tensors cannot be allocated");
     for (int64_t layer = 0; layer < layout.layers; ++layer) {
-        keys_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, layout.hidden, capacity_));
-        values_.push_back(ggml_new_tensor_2d(context_.get(), GGML_TYPE_F32, capacity_, layout.hidden));
+        keys_.push_back(ggml_new_tensor_2d(context_.get(), layout.type, layout.hidden, capacity_));
+        values_.push_back(ggml_new_tensor_2d(context_.get(), layout.type, capacity_, layout.hidden));
     }
     buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), layout.buffer_type));
     if (!buffer_) {

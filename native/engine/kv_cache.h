@@ -22,7 +22,7 @@ constexpr int64_t kv_group = 16;
 // Of a cache. Attention looks at one after the other: many small ones would slow it down.
 constexpr size_t kv_most_parts = 16;
 
-// What all caches of a model have in common.
+// What all caches of a model have in common, but for the type, which a session may choose.
 struct KvLayout {
     ggml_backend_buffer_type_t buffer_type = nullptr;
     int64_t layers = 0;
@@ -30,10 +30,11 @@ struct KvLayout {
     int64_t head = 0;
     // Which of two layouts: plain operations', or the fused attention's.
     bool fused = false;
+    ggml_type type = GGML_TYPE_F32;                 // or F16, in the fused layout
     std::shared_ptr<std::atomic<uint64_t>> in_use;  // bytes of all segments alive
 
     uint64_t bytes_for(int64_t positions) const {
-        return static_cast<uint64_t>(2 * layers * hidden * positions) * sizeof(float);
+        return static_cast<uint64_t>(2 * layers * hidden * positions) * ggml_type_size(type);
     }
     static int64_t padded(int64_t positions) {
         return (positions + kv_padding - 1) / kv_padding * kv_padding;

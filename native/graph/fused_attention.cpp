@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "ggml-cpu.h"
 #include "graph/fused.h"
 #include "graph/fused_rows.h"
 
@@ -142,17 +143,27 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)
 namespace {
 
 // One head of a cached layer. In its parts everything lies head by head: a token reads all of it, from
-// memory, and pages near each other are found sooner.
+// memory, and pages near each other are found sooner. What is kept in half precision is widened into `wide`,
+// wide_size() floats, before it is read.
 class CachedHead {
  public:
-    CachedHead(const KvCache& cache, int64_t layer, int64_t column, int64_t head)
-        : cache_(cache), head_(head) {
-        for (const KvPart& part : cache.parts()) {
-            const int64_t begin = part.segment->capacity() * column;
-            parts_[count_++] = {static_cast<float*>(part.segment->keys(layer)->data) + begin,
-                                static_cast<float*>(part.segment->values(layer)->data) + begin,
-                                part.end - part.first};
+    CachedHead(const CachedSequence& s, int64_t layer, int64_t column, int64_t head, float* wide)
+        : cache_(*s.cache), layer_(layer), column_(column), head_(head), seen_(s.past + s.count) {
+        for (const KvPart& part : cache_.parts()) {
+            const int64_t positions = part.end - part.first;
+            if (is_half(*s.cache)) {
+                parts_[count_++] = {wide, wide + padded(positions) * head, positions};
+                wide += 2 * padded(positions) * head;
+            } else {
+                parts_[count_++] = {at<float>(part, true), at<float>(part, false), positions};
+            }
         }
+    }
+
+    static int64_t wide_size(const KvCache& cache, int64_t head) {
+        int64_t size = 0;
+        for (const KvPart& part : cache.parts()) size += 2 * padded(part.end - part.first) * head;
+        return is_half(cache) ? size : 0;
     }
 
     const KeyValues* parts() const { return parts_.data(); }
@@ -160,18 +171,63 @@ class CachedHead {
 
     // Takes in the keys and values of the sequence's new tokens.
     void append(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
-        size_t p = 0;
-        for (int64_t t = 0; t < s.count; ++t) {
-            while (s.past + t >= cache_.parts()[p].end) ++p;
-            const int64_t at = s.past + t - cache_.parts()[p].first;
-            pack_key(k + t * stride, head_, const_cast<float*>(parts_[p].keys) + key_offset(at, head_));
-            std::copy_n(v + t * stride, head_, const_cast<float*>(parts_[p].values) + at * head_);
-        }
+        if (is_half(cache_)) return append_half(s, k, v, stride);
+        each_new(s, [&](const KvPart& part, int64_t t, int64_t position) {
+            pack_key(k + t * stride, head_, at<float>(part, true) + key_offset(position, head_));
+            std::copy_n(v + t * stride, head_, at<float>(part, false) + position * head_);
+        });
     }
 
  private:
+    static bool is_half(const KvCache& cache) {
+        return !cache.parts().empty() && cache.parts().front().segment->keys(0)->type == GGML_TYPE_F16;
+    }
+    static int64_t padded(int64_t positions) { return ceil_div(positions, key_group) * key_group; }
+
+    template <class T>
+    T* at(const KvPart& part, bool keys) const {
+        const KvSegment& segment = *part.segment;
+        const ggml_tensor* tensor = keys ? segment.keys(layer_) : segment.values(layer_);
+        return static_cast<T*>(tensor->data) + segment.capacity() * column_;
+    }
+
+    // Calls use(part, t, position within the part) for the new tokens.
+    template <class Use>
+    void each_new(const CachedSequence& s, Use&& use) const {
+        size_t p = 0;
+        for (int64_t t = 0; t < s.count; ++t) {
+            while (s.past + t >= cache_.parts()[p].end) ++p;
+            use(cache_.parts()[p], t, s.past + t - cache_.parts()[p].first);
+        }
+    }
+
+    void append_half(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
+        std::array<ggml_fp16_t, 64> half;
+        each_new(s, [&](const KvPart& part, int64_t t, int64_t position) {
+            ggml_fp16_t* keys = at<ggml_fp16_t>(part, true) + key_offset(position, head_);
+            for (int64_t d = 0; d < head_; d += 64) {
+                const int64_t count = std::min<int64_t>(64, head_ - d);
+                ggml_cpu_fp32_to_fp16(k + t * stride + d, half.data(), count);
+                for (int64_t i = 0; i < count; ++i) keys[(d + i) * key_group] = half[static_cast<size_t>(i)];
+            }
+            ggml_cpu_fp32_to_fp16(v + t * stride, at<ggml_fp16_t>(part, false) + position * head_, head_);
+        });
+        for (size_t p = 0; p < count_; ++p) {
+            const KvPart& part = cache_.parts()[p];
+            const int64_t seen = std::min(part.end, seen_) - part.first;
+            if (seen <= 0) break;
+            ggml_cpu_fp16_to_fp32(at<ggml_fp16_t>(part, true), const_cast<float*>(parts_[p].keys),
+                                  padded(seen) * head_);
+            ggml_cpu_fp16_to_fp32(at<ggml_fp16_t>(part, false), const_cast<float*>(parts_[p].values),
+                                  seen * head_);
+        }
+    }
+
     const KvCache& cache_;
+    int64_t layer_;
+    int64_t column_;
     int64_t head_;
+    int64_t seen_;  // positions
     std::array<KeyValues, kv_most_parts> parts_;
     size_t count_ = 0;
 };
@@ -202,20 +258,21 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
                                         const ggml_tensor* qkv, int64_t heads, float scale,
                                         ggml_tensor* out) {
     const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
-    int64_t longest = 0, most_rows = 0;
+    int64_t longest = 0, most_rows = 0, wide_size = 0;
     for (const CachedSequence& s : sequences) {
         longest = std::max(longest, s.past + s.count);
         most_rows = std::max(most_rows, s.count);
+        wide_size = std::max(wide_size, CachedHead::wide_size(*s.cache, head));
     }
     const int64_t scores_size = attention_scratch(ceil_div(longest, key_group) * key_group);
-    reserve_thread_scratch(scores_size + head_scratch(most_rows, head));
+    reserve_thread_scratch(scores_size + wide_size + head_scratch(most_rows, head));
     const Wanted wanted = whole_blocks(head) ? wanted_of(out, nullptr) : Wanted{};
     const auto count = static_cast<int64_t>(sequences.size()) * heads;
     pool_.parallel(count, [&](int64_t task, int thread) {
         const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
         const int64_t column = task % heads * head;
         const float* q = floats(qkv) + s.first_token * stride + column;
-        const CachedHead cached(*s.cache, layer, column, head);
+        const CachedHead cached(s, layer, column, head, thread_scratch(thread) + scores_size);
         cached.append(s, q + hidden, q + 2 * hidden, stride);
         AttentionTask a;
         a.q = q;
@@ -233,7 +290,7 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
         a.scratch = thread_scratch(thread);
         const RowPart part = {s.first_token, s.count, column / quant_block, head / quant_block,
                               hidden / quant_block};
-        attend(a, part, wanted, a.scratch + scores_size);
+        attend(a, part, wanted, a.scratch + scores_size + wide_size);
     });
 }
 
