@@ -158,6 +158,7 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
         sequenceLabels: 0,
         tokenLabels: 0,
         questionAnswering: false,
+        replacedTokens: false,
       });
       const request = ragged([Int32Array.of(1, 2)]);
       for (const wanted of [
@@ -167,6 +168,7 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
         { sequenceLogits: true },
         { tokenLogits: true },
         { answerLogits: true },
+        { replacedLogits: true },
       ]) {
         await expect(encode(model, { ...request, ...wanted })).rejects.toMatchObject({ code: "UNSUPPORTED" });
       }
@@ -180,6 +182,7 @@ describe.each(LOWERINGS)("BERT in F32, %s, against double precision", (lowering)
         sequenceLabels: 3,
         tokenLabels: 5,
         questionAnswering: true,
+        replacedTokens: false,
       });
     });
   });

@@ -304,9 +304,16 @@ describe("a decoder", () => {
     }
   });
 
-  it("refuses an encoder's work", async () => {
+  it("refuses the heads of encoders", async () => {
     const request = { ids: Int32Array.of(1), lengths: Int32Array.of(1) };
-    expect(await failure(() => model.encode(request))).toMatchObject({ code: "UNSUPPORTED" });
+    for (const wanted of [
+      { poolerOutput: true },
+      { mlmPositions: Int32Array.of(0) },
+      { tokenLogits: true },
+    ]) {
+      const outcome = await failure(() => model.encode({ ...request, ...wanted }));
+      expect(outcome).toMatchObject({ code: "UNSUPPORTED" });
+    }
     expect(await logits(model, Int32Array.of(1))).toHaveLength(50);
   });
 });
