@@ -99,4 +99,8 @@ export interface Gpt2Hyperparameters {
   scaleAttention: boolean;
   /** Divide attention scores of layer i by i + 1 as well. */
   scaleAttentionByInverseLayer: boolean;
+  /** `1` for each layer that looks back only so far, `0` for each that sees everything; absent: all do. */
+  localLayers?: string;
+  /** How many tokens those layers see, the token itself included. */
+  localWindow?: number;
 }

@@ -12,6 +12,7 @@ import { Checkpoint } from "./checkpoint.js";
 import { openDenseModules } from "./dense.js";
 import { DISTILBERT } from "./distilbert.js";
 import { ELECTRA } from "./electra.js";
+import { GPT_NEO } from "./gpt-neo.js";
 import { GPT2 } from "./gpt2.js";
 import { JsonFile } from "./json-file.js";
 import { MODERN_BERT } from "./modern-bert.js";
@@ -142,6 +143,7 @@ const ARCHITECTURES: readonly Architecture[] = [
   MPNET,
   MODERN_BERT,
   GPT2,
+  GPT_NEO,
   OPT,
 ];
 

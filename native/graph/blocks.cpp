@@ -273,8 +273,7 @@ ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, 
     const auto& [joint, q, k, v] = qkv;
     const int64_t hidden = q->ne[0];
     if (attention_is_fused(builder, hidden / heads)) {
-        return builder.fused()->cached_attention(builder, cached.sequences, cached.layer, joint, heads,
-                                                 scale);
+        return builder.fused()->cached_attention(builder, cached, joint, heads, scale);
     }
     ggml_context* context = builder.context();
     const int64_t head = hidden / heads;

@@ -136,6 +136,8 @@ struct CachedLayer {
     // K >= past + n.
     const std::vector<ggml_tensor*>& masks;
     int64_t layer = 0;
+    // Not negative: a token sees only itself and that many before it. The masks say so as well.
+    int64_t reach = -1;
 };
 
 // Causal multi-head attention over each sequence's cache, to which its new keys and values are added first:

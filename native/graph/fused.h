@@ -48,8 +48,8 @@ class FusedCpu {
                            float scale, int64_t reach);
 
     // Causal attention over the caches, to which the new keys and values are added first: [H, T].
-    ggml_tensor* cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                                  int64_t layer, ggml_tensor* qkv, int64_t heads, float scale);
+    ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, ggml_tensor* qkv,
+                                  int64_t heads, float scale);
 
     // For each sequence, the weights of the layer's outputs from the logits of its tokens, `x` [H, T]: [V,
     // B]. `sequences` has as many values as the batch has sequences.
@@ -99,7 +99,7 @@ class FusedCpu {
     };
     void compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads, float scale,
                            int64_t reach, ggml_tensor* out);
-    void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,
+    void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer, int64_t reach,
                                   const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
                         const ggml_tensor* residual, ggml_tensor* out);

@@ -234,28 +234,31 @@ class CachedHead {
 
 }  // namespace
 
-ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const std::vector<CachedSequence>& sequences,
-                                        int64_t layer, ggml_tensor* qkv, int64_t heads, float scale) {
+ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const CachedLayer& cached, ggml_tensor* qkv,
+                                        int64_t heads, float scale) {
     want_floats(qkv);
+    const std::vector<CachedSequence>& sequences = cached.sequences;
+    const int64_t layer = cached.layer, reach = cached.reach;
     const int64_t hidden = qkv->ne[0] / 3;
-    const auto cost = [&sequences, hidden](const ggml_tensor*) {
+    const auto cost = [&sequences, hidden, reach](const ggml_tensor*) {
         Arithmetic sum;
         for (const CachedSequence& s : sequences) {
             // The new tokens see their past and on average half of each other.
-            sum.f32 += attention_operations(s.count, s.past + (s.count + 1) / 2, hidden);
+            const int64_t seen = s.past + (s.count + 1) / 2;
+            sum.f32 += attention_operations(s.count, reach < 0 ? seen : std::min(seen, reach + 1), hidden);
         }
         return sum;
     };
     return builder.custom(
         hidden, qkv->ne[1], {qkv},
         [=, &sequences](ggml_tensor* out) {
-            compute_cached_attention(sequences, layer, qkv, heads, scale, out);
+            compute_cached_attention(sequences, layer, reach, qkv, heads, scale, out);
         },
         cost);
 }
 
 void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,
-                                        const ggml_tensor* qkv, int64_t heads, float scale,
+                                        int64_t reach, const ggml_tensor* qkv, int64_t heads, float scale,
                                         ggml_tensor* out) {
     const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
     int64_t longest = 0, most_rows = 0, wide_size = 0;
@@ -284,6 +287,8 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
         a.rows = s.count;
         a.visible = s.past + 1;
         a.causal = true;
+        a.reach = reach;
+        a.first = s.past;
         a.scale = scale;
         a.out = static_cast<float*>(out->data) + s.first_token * hidden + column;
         a.out_stride = hidden;

@@ -98,9 +98,10 @@ struct Window {
 };
 
 KERNEL_INLINE inline Window window_of(const AttentionTask& task, int64_t row, int64_t rows) {
-    if (task.reach < 0) return {0, task.visible + (task.causal ? row + rows - 1 : 0)};
+    const int64_t seen = task.visible + (task.causal ? row + rows - 1 : 0);
+    if (task.reach < 0) return {0, seen};
     const int64_t first = task.first + row - task.reach, last = task.first + row + rows + task.reach;
-    return {first < 0 ? 0 : first / key_group * key_group, last < task.visible ? last : task.visible};
+    return {first < 0 ? 0 : first / key_group * key_group, last < seen ? last : seen};
 }
 
 // The piece of one of the sequence's parts that lies in [begin, end).

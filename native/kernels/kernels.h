@@ -86,7 +86,7 @@ struct AttentionTask {
     int64_t rows = 0;
     int64_t visible = 0;
     bool causal = false;
-    // Not negative, and not causal: query i, at position `first + i`, sees only what is no further from it.
+    // Not negative: query i, at position `first + i`, sees only what is no further from it.
     int64_t reach = -1;
     int64_t first = 0;
     float scale = 1.0f;

@@ -1,5 +1,6 @@
 // GPT-2: Radford et al., "Language Models are Unsupervised Multitask Learners" (2019), as Hugging Face's
-// GPT2LMHeadModel computes it. Pre-LN decoder with learned absolute positions.
+// GPT2LMHeadModel computes it. Pre-LN decoder with learned absolute positions. Some layers may look back only
+// so far, as in GPT-Neo (Black et al., 2021).
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -21,6 +22,8 @@ struct Gpt2Parameters {
     Activation activation = Activation::GeluTanh;
     bool scale_attention = true;          // scores / sqrt(D)
     bool scale_by_inverse_layer = false;  // scores / (layer + 1)
+    int64_t local_reach = -1;             // how many tokens local layers see before each; -1: none are local
+    std::string local_layers;             // '1' for each local layer, '0' for each other
 };
 
 Gpt2Parameters read_parameters(const ModelSpec& spec) {
@@ -31,7 +34,17 @@ Gpt2Parameters read_parameters(const ModelSpec& spec) {
     p.activation = activation_from_name(spec.string("activation"));
     p.scale_attention = spec.flag("scaleAttention");
     p.scale_by_inverse_layer = spec.flag("scaleAttentionByInverseLayer");
+    const auto local = spec.strings.find("localLayers");
+    if (local == spec.strings.end()) return p;
+    p.local_layers = local->second;
+    p.local_reach = spec.integer("localWindow", 1, 16'000'000) - 1;
     return p;
+}
+
+// As in blocks.h.
+int64_t reach_of(const Gpt2Parameters& p, int64_t layer) {
+    const auto index = static_cast<size_t>(layer);
+    return index < p.local_layers.size() && p.local_layers[index] == '1' ? p.local_reach : -1;
 }
 
 // ---- Weights
@@ -90,14 +103,23 @@ Gpt2Weights read_weights(const Weights& weights, const Gpt2Parameters& p) {
 // ---- Graph
 // -----------------------------------------------------------------------------------------------------
 
-// [K, n]: each of the sequence's new tokens sees the past and the new tokens up to itself.
-ggml_tensor* causal_mask(GraphBuilder& b, const CachedSequence& s) {
+// [K, n]: each of the sequence's new tokens sees the past and the new tokens up to itself, as far as it
+// reaches.
+ggml_tensor* causal_mask(GraphBuilder& b, const CachedSequence& s, int64_t reach) {
     const int64_t visible = KvLayout::padded(s.past + s.count);
     std::vector<float> mask(static_cast<size_t>(visible * s.count), -std::numeric_limits<float>::infinity());
     for (int64_t i = 0; i < s.count; ++i) {
-        std::fill_n(mask.begin() + i * visible, s.past + i + 1, 0.0f);
+        const int64_t at = s.past + i, first = reach < 0 ? 0 : std::max<int64_t>(0, at - reach);
+        std::fill_n(mask.begin() + i * visible + first, at + 1 - first, 0.0f);
     }
     return b.input(std::move(mask), visible, s.count);
+}
+
+std::vector<ggml_tensor*> causal_masks(GraphBuilder& b, const std::vector<CachedSequence>& sequences,
+                                       int64_t reach) {
+    std::vector<ggml_tensor*> masks;
+    for (const CachedSequence& sequence : sequences) masks.push_back(causal_mask(b, sequence, reach));
+    return masks;
 }
 
 float attention_scale(const Gpt2Parameters& p, int64_t layer) {
@@ -114,15 +136,17 @@ ggml_tensor* feed_forward(GraphBuilder& b, const Gpt2Parameters& p, const Gpt2La
     return linear_add(b.block("ffn down"), l.down, f, x);
 }
 
-// [S, S] for each group: 0 for what a token sees, itself and those before it, -infinity for the others.
-std::vector<ggml_tensor*> causal_masks(GraphBuilder& b, const RaggedBatch& batch) {
+// [S, S] for each group: 0 for what a token sees, itself and those before it as far as it reaches, -infinity
+// for the others.
+std::vector<ggml_tensor*> causal_masks(GraphBuilder& b, const RaggedBatch& batch, int64_t reach) {
     std::vector<ggml_tensor*> masks;
     for (const RaggedGroup& group : batch.groups()) {
         const int64_t length = group.length;
-        std::vector<float> mask(static_cast<size_t>(length * length), 0.0f);
+        std::vector<float> mask(static_cast<size_t>(length * length),
+                                -std::numeric_limits<float>::infinity());
         for (int64_t query = 0; query < length; ++query) {
-            std::fill(mask.begin() + query * length + query + 1, mask.begin() + (query + 1) * length,
-                      -std::numeric_limits<float>::infinity());
+            const int64_t first = reach < 0 ? 0 : std::max<int64_t>(0, query - reach);
+            std::fill_n(mask.begin() + query * length + first, query + 1 - first, 0.0f);
         }
         masks.push_back(b.input(std::move(mask), length, length));
     }
@@ -149,14 +173,17 @@ class Gpt2Encoder final : public EncoderModel {
     EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
                          const EncoderWants& wants) const override {
         EncoderOutputs out;
-        require_score_memory(batch.layout, p_.size.heads, 1);
-        AttentionExtras extras;
-        extras.biases = causal_masks(b.block("attention"), batch.layout);
+        const bool local = p_.local_reach >= 0;
+        require_score_memory(batch.layout, p_.size.heads, local ? 2 : 1);
+        AttentionExtras whole, near;
+        whole.biases = causal_masks(b.block("attention"), batch.layout, -1);
+        if (local) near.biases = causal_masks(b, batch.layout, p_.local_reach);
         ggml_tensor* x =  // [H, T]
             embed_sum(b.block("embed"),
                       {{w_.tokens, b.input(batch.ids)}, {w_.positions, b.input(batch.positions)}});
         for (int64_t i = 0; i < p_.size.layers; ++i) {
             if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
+            AttentionExtras& extras = reach_of(p_, i) < 0 ? whole : near;
             if (wants.attentions) extras.scores = &out.attentions.emplace_back();
             x = layer(b, batch.layout, i, x, extras);
         }
@@ -196,19 +223,23 @@ class Gpt2 final : public DecoderModel {
 
     size_t max_nodes(size_t sequences) const override {
         constexpr size_t per_layer = 48, per_sequence = 28, around = 64;
-        return around + sequences +
+        return around + 2 * sequences +
                static_cast<size_t>(p_.size.layers) * (per_layer + per_sequence * sequences);
     }
 
     ggml_tensor* build(GraphBuilder& b, const DecoderBatch& batch) const override {
-        std::vector<ggml_tensor*> masks;
+        std::vector<ggml_tensor*> masks, local_masks;
         if (!attention_is_fused(b, p_.size.hidden / p_.size.heads)) {
-            for (const CachedSequence& sequence : batch.sequences) masks.push_back(causal_mask(b, sequence));
+            masks = causal_masks(b, batch.sequences, -1);
+            if (p_.local_reach >= 0) local_masks = causal_masks(b, batch.sequences, p_.local_reach);
         }
         ggml_tensor* x =  // [H, T]
             embed_sum(b.block("embed"),
                       {{w_.tokens, b.input(batch.ids)}, {w_.positions, b.input(batch.positions)}});
-        for (int64_t i = 0; i < p_.size.layers; ++i) x = layer(b, {batch.sequences, masks, i}, x);  // [H, T]
+        for (int64_t i = 0; i < p_.size.layers; ++i) {
+            const int64_t reach = reach_of(p_, i);
+            x = layer(b, {batch.sequences, reach < 0 ? masks : local_masks, i, reach}, x);  // [H, T]
+        }
         b.block("head");
         if (batch.wanted.empty()) {
             b.append(x);

@@ -327,6 +327,11 @@ describe("sound files of other models are refused by name", () => {
       "bert.attention.causal",
     ],
     [
+      "a window without saying whose it is",
+      () => withKey(tinyGpt2(), "gpt2.attention.sliding_window", { type: "u32", value: 8 }),
+      "gpt2.attention.sliding_window",
+    ],
+    [
       "a bidirectional gpt2",
       () => withKey(tinyGpt2(), "gpt2.attention.causal", bool(false)),
       "gpt2.attention.causal",

@@ -103,6 +103,9 @@ std::vector<AttentionShape> attention_shapes(Random& random) {
         const int64_t rows = random.whole(1, 40), positions = random.whole(rows, 200);
         all.push_back(
             {random.whole(1, 8) * 16, rows, positions, false, reach, random.whole(0, positions - rows)});
+        // Behind a past, looking back only.
+        const int64_t past = random.whole(0, 400);
+        all.push_back({random.whole(1, 8) * 16, rows, past + 1, true, reach, past});
     }
     return all;
 }
