@@ -180,7 +180,7 @@ export interface BeamResult {
 }
 
 /** Type in which keys and values are kept. */
-export type KvType = "f32" | "f16";
+export type KvType = "f32" | "f16" | "q8_0";
 
 /** What a model keeps of a sequence between requests. Throws while a request has it. */
 export interface NativeSession {

@@ -251,9 +251,13 @@ Napi::Value NativeModel::score(const Napi::CallbackInfo& info) {
 Napi::Value NativeModel::create_session(const Napi::CallbackInfo& info) {
     return guarded(info, [&] {
         const std::string type = info[0].IsUndefined() ? "f32" : to_text(info[0], "kvType");
-        if (type != "f32" && type != "f16") throw wrong_argument("f32 or f16", "kvType");
-        const ggml_type kept = type == "f16" ? GGML_TYPE_F16 : GGML_TYPE_F32;
-        return NativeSession::create(info.Env(), engine_->create_session(kept));
+        const auto create = [&](ggml_type kept) {
+            return NativeSession::create(info.Env(), engine_->create_session(kept));
+        };
+        if (type == "f32") return create(GGML_TYPE_F32);
+        if (type == "f16") return create(GGML_TYPE_F16);
+        if (type == "q8_0") return create(GGML_TYPE_Q8_0);
+        throw wrong_argument("f32, f16 or q8_0", "kvType");
     });
 }
 

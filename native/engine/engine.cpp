@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/kv_bytes.h"
 #include "engine/system.h"
 #include "graph/kernel_peak.h"
 
@@ -259,8 +260,10 @@ std::shared_ptr<DecodeSession> Engine::create_session(ggml_type type) const {
     require_decoder();
     KvLayout layout = kv_layout_;
     layout.type = type;
-    if (type != GGML_TYPE_F32 && !layout.fused) {
-        throw Error(ErrorCode::Unsupported, "This model keeps keys and values in 32 bits only")
+    const bool is_covered = layout.fused && (type != GGML_TYPE_Q8_0 || layout.head % kv_block == 0);
+    if (type != GGML_TYPE_F32 && !is_covered) {
+        throw Error(ErrorCode::Unsupported,
+                    "Heads of " + std::to_string(layout.head) + " values cannot be kept in this type here")
             .with("kvType", std::string(ggml_type_name(type)));
     }
     return std::make_shared<DecodeSession>(layout, size_.context);

@@ -50,7 +50,7 @@ class Engine {
     CancelToken beam_search(BeamRequest request, Completion<BeamResult> completion);
     CancelToken logits(LogitsRequest request, Completion<LogitsResult> completion);
     CancelToken score(ScoreRequest request, Completion<ScoreResult> completion);
-    // For generate() of this model alone. Keys and values are kept as F32 or F16.
+    // For generate() of this model alone. Keys and values are kept as F32, F16 or Q8_0.
     std::shared_ptr<DecodeSession> create_session(ggml_type type = GGML_TYPE_F32) const;
     // Has the thread look at its cancel tokens.
     void wake();

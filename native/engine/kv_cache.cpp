@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/kv_bytes.h"
 
 namespace ggml_transformers {
 
@@ -73,6 +74,27 @@ void transfer_fused(const KvSegment& segment, int64_t layer, int64_t head, int64
     }
 }
 
+// The same for bytes.
+void transfer_bytes(const KvSegment& segment, int64_t layer, int64_t head, int64_t at, float* keys,
+                    float* values, bool reading) {
+    const int64_t hidden = segment.keys(layer)->ne[0], groups = segment.capacity() / kv_group;
+    for (int64_t column = 0; column < hidden; column += head) {
+        const int64_t begin = (groups * (column / head) + at / kv_group) * kv_group_bytes(head);
+        for (const bool is_key : {true, false}) {
+            const ggml_tensor* tensor = is_key ? segment.keys(layer) : segment.values(layer);
+            const KvByteGroup group(static_cast<uint8_t*>(tensor->data) + begin, head, is_key);
+            for (int64_t i = 0; i < kv_group; ++i) {
+                float* row = (is_key ? keys : values) + i * hidden + column;
+                if (reading) {
+                    group.read(i, row);
+                } else {
+                    group.write(i, row);
+                }
+            }
+        }
+    }
+}
+
 // Rows [L][2][positions, H] of positions [first, first + positions).
 void transfer(const KvLayout& layout, const std::vector<KvPart>& parts, int64_t first, int64_t positions,
               float* rows, bool reading) {
@@ -86,6 +108,8 @@ void transfer(const KvLayout& layout, const std::vector<KvPart>& parts, int64_t 
                 if (layout.fused && layout.type == GGML_TYPE_F16) {
                     transfer_fused<ggml_fp16_t>(*part.segment, layer, layout.head, at, keys, keys + plane,
                                                 reading);
+                } else if (layout.fused && layout.type == GGML_TYPE_Q8_0) {
+                    transfer_bytes(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
                 } else if (layout.fused) {
                     transfer_fused<float>(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
                 } else {

@@ -30,11 +30,12 @@ struct KvLayout {
     int64_t head = 0;
     // Which of two layouts: plain operations', or the fused attention's.
     bool fused = false;
-    ggml_type type = GGML_TYPE_F32;                 // or F16, in the fused layout
+    // In the fused layout also F16, and Q8_0 for what kv_bytes.h says.
+    ggml_type type = GGML_TYPE_F32;
     std::shared_ptr<std::atomic<uint64_t>> in_use;  // bytes of all segments alive
 
     uint64_t bytes_for(int64_t positions) const {
-        return static_cast<uint64_t>(2 * layers * hidden * positions) * ggml_type_size(type);
+        return static_cast<uint64_t>(2 * layers * positions) * ggml_row_size(type, hidden);
     }
     static int64_t padded(int64_t positions) {
         return (positions + kv_padding - 1) / kv_padding * kv_padding;

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "engine/kv_bytes.h"
 #include "ggml-cpu.h"
 #include "graph/fused.h"
 #include "graph/fused_rows.h"
@@ -143,7 +144,7 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)
 namespace {
 
 // One head of a cached layer. In its parts everything lies head by head: a token reads all of it, from
-// memory, and pages near each other are found sooner. What is kept in half precision is widened into `wide`,
+// memory, and pages near each other are found sooner. What is kept in fewer bits is widened into `wide`,
 // wide_size() floats, before it is read.
 class CachedHead {
  public:
@@ -151,7 +152,7 @@ class CachedHead {
         : cache_(*s.cache), layer_(layer), column_(column), head_(head), seen_(s.past + s.count) {
         for (const KvPart& part : cache_.parts()) {
             const int64_t positions = part.end - part.first;
-            if (is_half(*s.cache)) {
+            if (is_narrow(*s.cache)) {
                 parts_[count_++] = {wide, wide + padded(positions) * head, positions};
                 wide += 2 * padded(positions) * head;
             } else {
@@ -163,7 +164,7 @@ class CachedHead {
     static int64_t wide_size(const KvCache& cache, int64_t head) {
         int64_t size = 0;
         for (const KvPart& part : cache.parts()) size += 2 * padded(part.end - part.first) * head;
-        return is_half(cache) ? size : 0;
+        return is_narrow(cache) ? size : 0;
     }
 
     const KeyValues* parts() const { return parts_.data(); }
@@ -171,7 +172,8 @@ class CachedHead {
 
     // Takes in the keys and values of the sequence's new tokens.
     void append(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
-        if (is_half(cache_)) return append_half(s, k, v, stride);
+        if (type_of(cache_) == GGML_TYPE_F16) return append_half(s, k, v, stride);
+        if (type_of(cache_) == GGML_TYPE_Q8_0) return append_bytes(s, k, v, stride);
         each_new(s, [&](const KvPart& part, int64_t t, int64_t position) {
             pack_key(k + t * stride, head_, at<float>(part, true) + key_offset(position, head_));
             std::copy_n(v + t * stride, head_, at<float>(part, false) + position * head_);
@@ -179,9 +181,10 @@ class CachedHead {
     }
 
  private:
-    static bool is_half(const KvCache& cache) {
-        return !cache.parts().empty() && cache.parts().front().segment->keys(0)->type == GGML_TYPE_F16;
+    static ggml_type type_of(const KvCache& cache) {
+        return cache.parts().empty() ? GGML_TYPE_F32 : cache.parts().front().segment->keys(0)->type;
     }
+    static bool is_narrow(const KvCache& cache) { return type_of(cache) != GGML_TYPE_F32; }
     static int64_t padded(int64_t positions) { return ceil_div(positions, key_group) * key_group; }
 
     template <class T>
@@ -220,6 +223,32 @@ class CachedHead {
                                   padded(seen) * head_);
             ggml_cpu_fp16_to_fp32(at<ggml_fp16_t>(part, false), const_cast<float*>(parts_[p].values),
                                   seen * head_);
+        }
+    }
+
+    KvByteGroup group(const KvPart& part, int64_t index, bool keys) const {
+        const KvSegment& segment = *part.segment;
+        const ggml_tensor* tensor = keys ? segment.keys(layer_) : segment.values(layer_);
+        const int64_t first = segment.capacity() / kv_group * (column_ / head_);
+        auto* data = static_cast<uint8_t*>(tensor->data) + (first + index) * kv_group_bytes(head_);
+        return {data, head_, keys};
+    }
+
+    void append_bytes(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
+        each_new(s, [&](const KvPart& part, int64_t t, int64_t position) {
+            group(part, position / kv_group, true).write(position % kv_group, k + t * stride);
+            group(part, position / kv_group, false).write(position % kv_group, v + t * stride);
+        });
+        for (size_t p = 0; p < count_; ++p) {
+            const KvPart& part = cache_.parts()[p];
+            const int64_t groups = ceil_div(std::min(part.end, seen_) - part.first, kv_group);
+            for (int64_t g = 0; g < groups; ++g) {
+                const int64_t at = g * kv_group * head_;
+                kernels().widen_key_bytes(group(part, g, true).group(), head_,
+                                          const_cast<float*>(parts_[p].keys) + at);
+                kernels().widen_value_bytes(group(part, g, false).group(), head_,
+                                            const_cast<float*>(parts_[p].values) + at);
+            }
         }
     }
 

@@ -74,6 +74,13 @@ struct KeyValues {
     int64_t positions = 0;          // a multiple of 16, or the last ones of the sequence
 };
 
+// Keys or values of a head at 16 positions, kept as bytes: whole numbers where the floats would lie, in
+// [-127, 127], and a bfloat16 scale for 32 values of a position.
+struct ByteGroup {
+    const int8_t* numbers = nullptr;   // keys [D][16], values [16][D]
+    const uint16_t* scales = nullptr;  // [D / 32][16]
+};
+
 // Attention of some queries of one head over the packed keys and the values of its sequence.
 // Query i of the task sees the first `visible + i` positions when `causal`, else the first `visible`.
 struct AttentionTask {
@@ -143,6 +150,10 @@ struct Kernels {
 
     // Softmax(q k^T * scale) v for one task.
     void (*attention)(const AttentionTask& task);
+
+    // Number times scale, laid out as the numbers are; exact.
+    void (*widen_key_bytes)(const ByteGroup& group, int64_t head, float* out);
+    void (*widen_value_bytes)(const ByteGroup& group, int64_t head, float* out);
 };
 
 // The kernels in use: the best this processor runs, or the one forced by name, in any case, through the

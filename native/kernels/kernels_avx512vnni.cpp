@@ -8,6 +8,7 @@
 #include "kernels/quantize_rows.h"
 #include "kernels/simd_avx512.h"
 #include "kernels/tables.h"
+#include "kernels/widen_bytes.h"
 
 namespace ggml_transformers::avx512 {
 
@@ -26,6 +27,8 @@ const Kernels table = {
     norm_row<F32x16>,
     finish_row<F32x16>,
     attention<F32x16>,
+    widen_key_bytes<F32x16>,
+    widen_value_bytes<F32x16>,
 };
 
 }  // namespace ggml_transformers::avx512

@@ -12,6 +12,7 @@
 #include "kernels/quantize_rows.h"
 #include "kernels/simd_avx2.h"
 #include "kernels/tables.h"
+#include "kernels/widen_bytes.h"
 
 namespace ggml_transformers::KERNEL_NAMESPACE {
 
@@ -30,6 +31,8 @@ const Kernels table = {
     norm_row<F32x16>,
     finish_row<F32x16>,
     attention<F32x16>,
+    widen_key_bytes<F32x16>,
+    widen_value_bytes<F32x16>,
 };
 
 }  // namespace ggml_transformers::KERNEL_NAMESPACE

@@ -7,6 +7,7 @@
 #include "kernels/quantize_rows.h"
 #include "kernels/simd_neon.h"
 #include "kernels/tables.h"
+#include "kernels/widen_bytes.h"
 
 namespace ggml_transformers {
 
@@ -32,6 +33,8 @@ const Kernels table = {
     norm_row<F32x16>,
     finish_row<F32x16>,
     attention<F32x16>,
+    widen_key_bytes<F32x16>,
+    widen_value_bytes<F32x16>,
 };
 
 }  // namespace neon
@@ -53,6 +56,8 @@ const Kernels table = {
     norm_row<neon::F32x16>,
     finish_row<neon::F32x16>,
     attention<neon::F32x16>,
+    widen_key_bytes<neon::F32x16>,
+    widen_value_bytes<neon::F32x16>,
 };
 
 }  // namespace neon_i8mm

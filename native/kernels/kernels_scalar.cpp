@@ -5,6 +5,7 @@
 #include "kernels/quantize_rows.h"
 #include "kernels/simd_scalar.h"
 #include "kernels/tables.h"
+#include "kernels/widen_bytes.h"
 
 namespace ggml_transformers::scalar {
 
@@ -16,6 +17,8 @@ const Kernels table = {
     norm_row<F32x16>,
     finish_row<F32x16>,
     attention<F32x16>,
+    widen_key_bytes<F32x16>,
+    widen_value_bytes<F32x16>,
 };
 
 }  // namespace ggml_transformers::scalar

@@ -1,4 +1,4 @@
-// What works on single rows: quantization and normalization.
+// What works on single rows: quantization, normalization, and keys and values kept as bytes.
 #include <algorithm>
 #include <cfloat>
 #include <limits>
@@ -141,6 +141,35 @@ void check_norm_row(Random& random) {
     for (size_t i = 0; i < differing.size(); ++i)
         report("norm_row", checked_kernels()[i]->isa, "values that differ", static_cast<double>(differing[i]),
                0);
+}
+
+void check_widen_bytes(Random& random) {
+    for (const Kernels* each : checked_kernels()) {
+        int64_t wrong = 0;
+        for (int64_t head = 32; head <= 256; head += 32) {
+            std::vector<int8_t> numbers(static_cast<size_t>(head * key_group));
+            std::vector<uint16_t> scales(static_cast<size_t>(head / quant_block * key_group));
+            for (int8_t& number : numbers) number = static_cast<int8_t>(random.whole(-127, 127));
+            // From 2^-60 to 2^60.
+            for (uint16_t& scale : scales) scale = static_cast<uint16_t>(random.whole(67 << 7, 187 << 7));
+            const ByteGroup group{numbers.data(), scales.data()};
+            std::vector<float> keys(numbers.size() + 1, 77.0f), values = keys;
+            each->widen_key_bytes(group, head, keys.data());
+            each->widen_value_bytes(group, head, values.data());
+            for (int64_t i = 0; i < head; ++i) {
+                for (int64_t p = 0; p < key_group; ++p) {
+                    const uint16_t bits = scales[static_cast<size_t>(i / quant_block * key_group + p)];
+                    const double scale = std::ldexp(128 + (bits & 127), (bits >> 7) - 127 - 7);
+                    const auto key = static_cast<size_t>(i * key_group + p);
+                    const auto value = static_cast<size_t>(p * head + i);
+                    wrong += keys[key] != scale * numbers[key];
+                    wrong += values[value] != scale * numbers[value];
+                }
+            }
+            wrong += keys.back() != 77.0f || values.back() != 77.0f;
+        }
+        report("widen_bytes", each->isa, "wrong values", static_cast<double>(wrong), 0);
+    }
 }
 
 }  // namespace kernel_check

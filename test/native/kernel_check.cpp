@@ -107,6 +107,7 @@ int run_checks(uint64_t seed) {
     check_finish_row(random);
     check_quantize_row(random);
     check_norm_row(random);
+    check_widen_bytes(random);
     check_packing(random);
     check_gemms(random);
     check_attention(random);

@@ -40,6 +40,7 @@ void check_elementary();
 void check_finish_row(Random& random);
 void check_quantize_row(Random& random);
 void check_norm_row(Random& random);
+void check_widen_bytes(Random& random);
 void check_packing(Random& random);
 void check_gemms(Random& random);
 void check_attention(Random& random);

@@ -1,9 +1,10 @@
-/** Sessions that keep keys and values in half precision. */
+/** Sessions that keep keys and values in fewer bits. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { convert, Generator, SessionFileError, UnsupportedError } from "../../lib/index.js";
+import type { KvType } from "../../lib/native-requests.js";
 import { maxDifference } from "../support/golden.js";
 import { integer, random } from "../support/random.js";
 import { writeRandomGpt2 } from "../support/random-models.js";
@@ -19,29 +20,32 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const half = (model = generator) => model.createSession({ kvType: "f16" });
+describe.each([
+  { kvType: "f16", share: 1 / 2, near: 0.01 },
+  { kvType: "q8_0", share: 34 / 128, near: 0.1 },
+] as const)("a session in $kvType", ({ kvType, share, near }) => {
+  const narrowSession = (model = generator) => model.createSession({ kvType });
 
-describe("a session in half precision", () => {
-  it("comes near one in full precision, with half the memory", async () => {
+  it("comes near one in full precision, with less memory", async () => {
     const ids = [
       ...generator.tokenizer.encode("The whale swam to the sea, and the men stood at the rail. ".repeat(12))
         .ids,
     ];
-    using narrow = half();
+    using narrow = narrowSession();
     using wide = generator.createSession();
     const before = generator.memory().kvCache;
     await wide.append({ ids });
     const wideBytes = generator.memory().kvCache - before;
     await narrow.append({ ids });
     const narrowBytes = generator.memory().kvCache - before - wideBytes;
-    expect(narrowBytes).toBe(wideBytes / 2);
+    expect(narrowBytes).toBe(wideBytes * share);
     const [a, b] = await Promise.all([
       wide.generate({ maxTokens: 1, logprobs: true }),
       narrow.generate({ maxTokens: 1, logprobs: true }),
     ]);
     expect(b.tokens).toEqual(a.tokens);
     const difference = maxDifference(b.logprobs!, Float64Array.from(a.logprobs!));
-    expect(difference).toBeLessThan(0.01);
+    expect(difference).toBeLessThan(near);
     // They are rounded all the same.
     expect(difference).toBeGreaterThan(0);
   });
@@ -50,16 +54,16 @@ describe("a session in half precision", () => {
     const next = random(71);
     const ids = Array.from({ length: 90 }, () => integer(next, 400));
     const settings = { maxTokens: 25, logprobs: true, ignoreEos: true };
-    using whole = half();
+    using whole = narrowSession();
     await whole.append({ ids });
     const expected = await whole.generate(settings);
-    using pieces = half();
+    using pieces = narrowSession();
     for (let at = 0; at < ids.length;) {
       const count = 1 + integer(next, 30);
       await pieces.append({ ids: ids.slice(at, at + count) });
       at += count;
     }
-    using single = half();
+    using single = narrowSession();
     for (const id of ids.slice(0, 40)) await single.append({ ids: [id] });
     using fork = await single.fork();
     await Promise.all([single, fork].map((each) => each.append({ ids: ids.slice(40) })));
@@ -73,22 +77,22 @@ describe("a session in half precision", () => {
       expect(logprobs).toEqual(expected.logprobs);
     }
     await using alone = await Generator.load("mini-gpt2", { threads: 1 });
-    using again = half(alone);
+    using again = narrowSession(alone);
     await again.append({ ids });
     expect((await again.generate(settings)).logprobs).toEqual(expected.logprobs);
     await whole.truncate(50);
-    using shorter = half();
+    using shorter = narrowSession();
     await shorter.append({ ids: ids.slice(0, 50) });
     expect((await whole.generate(settings)).logprobs).toEqual((await shorter.generate(settings)).logprobs);
   });
 
   it("is saved and restored to the last bit, and not into another kind", async () => {
-    const path = join(folder, "half.session");
+    const path = join(folder, `${kvType}.session`);
     const settings = { maxTokens: 20, logprobs: true };
-    using original = half();
+    using original = narrowSession();
     await original.append("The sea was calm that morning, and the men stood at the rail to watch the whales");
     await original.save(path);
-    using restored = half();
+    using restored = narrowSession();
     await restored.restore(path);
     const [a, b] = [await original.generate(settings), await restored.generate(settings)];
     expect([b.tokens, b.logprobs]).toEqual([a.tokens, a.logprobs]);
@@ -104,7 +108,7 @@ describe("a session in half precision", () => {
 
   it("takes speculation, guidance and the context's end", async () => {
     const run = async (options: object) => {
-      using session = generator.createSession({ kvType: "f16", contextLength: 64, overflow: "reevaluate" });
+      using session = generator.createSession({ kvType, contextLength: 64, overflow: "reevaluate" });
       await session.append("The whale is large. The ship is large. The whale is");
       return (await session.generate({ maxTokens: 80, ignoreEos: true, ...options })).tokens;
     };
@@ -115,11 +119,52 @@ describe("a session in half precision", () => {
   });
 
   it("is refused where heads have other sizes", async () => {
-    const dir = join(folder, "odd");
+    const dir = join(folder, `odd-${kvType}`);
     await writeRandomGpt2(dir, { hidden: 36, heads: 3, vocabSize: 300 });
     await convert(dir, `${dir}.gguf`);
     await using odd = await Generator.load(`${dir}.gguf`);
-    expect(() => half(odd)).toThrow(UnsupportedError);
+    expect(() => narrowSession(odd)).toThrow(UnsupportedError);
     expect(() => odd.createSession()).not.toThrow();
+  });
+});
+
+describe("other types", () => {
+  it("are not restored as one another", async () => {
+    const path = join(folder, "types.session");
+    const types: KvType[] = ["f32", "f16", "q8_0"];
+    for (const from of types) {
+      using session = generator.createSession({ kvType: from });
+      await session.append("The sea was calm that morning");
+      await session.save(path);
+      for (const to of types) {
+        using other = generator.createSession({ kvType: to });
+        if (from === to) await other.restore(path);
+        else await expect(other.restore(path)).rejects.toMatchObject({ details: { field: "kvType" } });
+      }
+    }
+  });
+
+  it("run side by side in the same steps (seed 72)", async () => {
+    const next = random(72);
+    const ids = Array.from({ length: 60 }, () => integer(next, 400));
+    const continued = async (kvType: KvType) => {
+      using session = generator.createSession({ kvType });
+      await session.append({ ids });
+      return (await session.generate({ maxTokens: 30, ignoreEos: true })).tokens;
+    };
+    const types: KvType[] = ["f32", "f16", "q8_0", "f32"];
+    const together = await Promise.all(types.map(continued));
+    for (const [i, kvType] of types.entries()) expect(await continued(kvType)).toEqual(together[i]);
+  });
+
+  it("need heads of a multiple of 32 values for bytes", async () => {
+    const dir = join(folder, "heads-of-16");
+    await writeRandomGpt2(dir, { hidden: 64, heads: 4, vocabSize: 300 });
+    await convert(dir, `${dir}.gguf`);
+    await using small = await Generator.load(`${dir}.gguf`);
+    expect(() => small.createSession({ kvType: "q8_0" })).toThrow(UnsupportedError);
+    using session = small.createSession({ kvType: "f16" });
+    await session.append("a b");
+    expect((await session.generate({ maxTokens: 3, ignoreEos: true })).tokens).toHaveLength(3);
   });
 });
