@@ -1,7 +1,8 @@
 /** Beam search: the likeliest whole continuations, instead of the likeliest token at each place. */
 import type { GeneratorCore } from "./generator.js";
-import { generatorInput, promptIds } from "./generation.js";
+import { generatorInput, promptIds } from "./prompt.js";
 import type { Progress } from "./inputs.js";
+import { InvalidArgumentError } from "./errors.js";
 import { runTask } from "./native.js";
 import {
   boolean,
@@ -13,10 +14,16 @@ import {
   signal as abortSignal,
   type Check,
 } from "./options.js";
+import {
+  CONSTRAINT_CHECKS,
+  constraintFor,
+  planConstraint,
+  type ConstraintOptions,
+} from "./constraint/constraint.js";
 import { adjustingChecks, planSampling, type AdjustingSettings } from "./sampling.js";
 
 /** Options of {@link Generator.beamSearch}. Those that adjust logits work on log-probabilities here. */
-export interface BeamSearchOptions extends AdjustingSettings {
+export interface BeamSearchOptions extends AdjustingSettings, ConstraintOptions {
   /** Sequences that are followed at a time, 1 to 256. Default: 4. */
   numBeams?: number;
   /** Sequences that are returned, at most `numBeams`. Default: 1. */
@@ -107,7 +114,11 @@ export async function beamSearch(
 ): Promise<BeamSearchResult> {
   // Arguments
   const checkedPrompt = generatorInput(core)(prompt, "prompt");
-  const checked = checkOptions(options, "beamSearch", { ...CHECKS, ...adjustingChecks(core) });
+  const checked = checkOptions(options, "beamSearch", {
+    ...CHECKS,
+    ...adjustingChecks(core),
+    ...CONSTRAINT_CHECKS,
+  });
   const { numBeams = 4, numReturnSequences = 1, numBeamGroups = 1 } = checked;
   const { maxTokens = DEFAULT_MAX_TOKENS, ignoreEos = false, signal, onProgress } = checked;
   const { lengthPenalty = 1, diversityPenalty = 0 } = checked;
@@ -121,10 +132,15 @@ export async function beamSearch(
     throw expected("0 without numBeamGroups", "diversityPenalty", diversityPenalty);
   }
   const { eosToken } = core.info;
+  const constraint = planConstraint(checked);
+  if (constraint && (ignoreEos || eosToken === undefined)) {
+    throw new InvalidArgumentError("Expected an end-of-text token where a constraint's text may end", {
+      name: "ignoreEos",
+    });
+  }
   const request = {
     maxTokens,
     stopIds: ignoreEos || eosToken === undefined ? new Int32Array(0) : Int32Array.of(eosToken),
-    sampling: planSampling(core, checked),
     beams: numBeams,
     groups: numBeamGroups,
     returned: numReturnSequences,
@@ -136,10 +152,14 @@ export async function beamSearch(
   };
 
   const ids = await promptIds(core, checkedPrompt, signal);
+  const sampling = {
+    ...planSampling(core, checked),
+    ...(constraint && { constraint: await constraintFor(core.tokenizer, constraint) }),
+  };
   const total = Math.min(maxTokens, Math.max(1, core.info.contextLength - ids.length));
   const report = onProgress && ((done: number) => onProgress({ done, total }));
   const { sequences, evaluatedTokens, timings } = await runTask(
-    () => core.model.beamSearch({ ids, ...request }, report),
+    () => core.model.beamSearch({ ids, sampling, ...request }, report),
     signal,
   );
   return {

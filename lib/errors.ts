@@ -57,6 +57,13 @@ export class UnsupportedError extends GgmlTransformersError {
   }
 }
 
+/** No text at all is allowed by a `regex` or `jsonSchema`. Code `CONSTRAINT_UNSATISFIABLE`. */
+export class UnsatisfiableConstraintError extends GgmlTransformersError {
+  constructor(message: string, details: Readonly<Record<string, unknown>> = {}) {
+    super("CONSTRAINT_UNSATISFIABLE", message, details);
+  }
+}
+
 /** A tokenizer file is malformed. Code `TOKENIZER_INVALID`; details `field`. */
 export class TokenizerError extends GgmlTransformersError {
   constructor(message: string, details: Readonly<Record<string, unknown>> = {}, options?: ErrorOptions) {

@@ -1,7 +1,14 @@
 /** One generation: from checked options to the tokens, the text and the timings. */
 import type { GeneratorCore } from "./generator.js";
 import { onAbort } from "./abort.js";
-import { AbortError, InputTooLongError, InvalidArgumentError } from "./errors.js";
+import {
+  CONSTRAINT_CHECKS,
+  constraintFor,
+  planConstraint,
+  type ConstraintOptions,
+  type PlannedConstraint,
+} from "./constraint/constraint.js";
+import { AbortError, InvalidArgumentError } from "./errors.js";
 import { processLogits, type LogitsProcessor } from "./logits-processor.js";
 import {
   runTask,
@@ -18,13 +25,12 @@ import {
   checkOptions,
   expected,
   integer,
-  isObject,
   nonEmptyString,
   number,
   signal as abortSignal,
-  tokenIds,
   type Check,
 } from "./options.js";
+import { generatorInput, promptIds, type CheckedPrompt, type GeneratorInput } from "./prompt.js";
 import { planSampling, samplingChecks, type SamplingSettings } from "./sampling.js";
 import {
   speculationCheck,
@@ -34,11 +40,8 @@ import {
 } from "./speculation.js";
 import { TextStream, type GenerationChunk } from "./text-stream.js";
 
-/** A prompt: a text, or token ids used exactly as they are. */
-export type GeneratorInput = string | { readonly ids: ArrayLike<number> };
-
 /** Options of {@link Generator.generate} and {@link Generator.stream}. */
-export interface GenerateOptions extends SamplingSettings {
+export interface GenerateOptions extends SamplingSettings, ConstraintOptions {
   /** At most this many new tokens; at least 1. Default: 128. */
   maxTokens?: number;
   /** Generation ends when the text contains one of these; neither it nor what follows is part of `text`. */
@@ -80,7 +83,7 @@ export interface Generation {
   /** Natural logarithm of each token's probability; with `logprobs: true`. */
   readonly logprobs?: Float32Array;
   /**
-   * `"stop"`: the end-of-text token or a stop string; `"length"`: `maxTokens` reached; `"context"`: the
+   * `"stop"`: the end-of-text token or a stop string, or a constraint that lets nothing follow; `"length"`: `maxTokens` reached; `"context"`: the
    * model's context is full (its positions are absolute, so nothing can be shifted out); `"cancelled"`: the
    * consumer of a stream left its loop.
    */
@@ -116,6 +119,7 @@ export interface GenerationTimings {
 export interface GenerationPlan {
   readonly maxTokens: number;
   readonly sampling: SamplingOptions;
+  readonly constraint?: PlannedConstraint;
   readonly logitsProcessor?: LogitsProcessor;
   readonly drafting?: Drafting;
   readonly guidance?: { readonly scale: number; readonly negative: CheckedPrompt | undefined };
@@ -149,6 +153,7 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
   const checked = checkOptions(options, method, {
     ...CHECKS,
     ...samplingChecks(core),
+    ...CONSTRAINT_CHECKS,
     speculation: speculationCheck(core),
     negativePrompt: generatorInput(core),
   });
@@ -163,6 +168,7 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
   return {
     maxTokens,
     sampling: planSampling(core, checked),
+    constraint: planConstraint(checked),
     logitsProcessor: checked.logitsProcessor,
     drafting: checked.speculation,
     guidance: planGuidance(checked),
@@ -197,49 +203,10 @@ function checkMinNewTokens(value: number | undefined, maxTokens: number, ignoreE
   throw new InvalidArgumentError(`Expected ${what} but received ${value}`, { name: "minNewTokens", value });
 }
 
-/** A prompt whose types are right, with ids in range. */
-export type CheckedPrompt = string | Int32Array;
-
-/** Checks a {@link GeneratorInput}. */
-export function generatorInput({ info }: GeneratorCore): Check<CheckedPrompt> {
-  const ids = tokenIds(info.vocabSize);
-  return (value, name) => {
-    if (typeof value === "string") return value;
-    if (!isObject(value) || Object.keys(value).join() !== "ids")
-      throw expected("a string or { ids }", name, value);
-    return ids(value.ids, `${name}.ids`);
-  };
-}
-
 /** What a generation needs of a generator. */
 export type GenerationCore = Pick<GeneratorCore, "info" | "tokenizer"> & {
   readonly model: Pick<GeneratorCore["model"], "generate">;
 };
-
-/** Token ids of a prompt: at least one, and no more than the context holds. */
-export async function promptIds(
-  { info, tokenizer }: Pick<GeneratorCore, "info" | "tokenizer">,
-  prompt: CheckedPrompt,
-  signal: AbortSignal | undefined,
-): Promise<Int32Array> {
-  const given = typeof prompt === "string" ? (await tokenizer.encodeAsync(prompt, { signal })).ids : prompt;
-  const ids = given.length > 0 ? given : beginningOfText({ info, tokenizer });
-  if (ids.length <= info.contextLength) return ids;
-  throw new InputTooLongError(
-    `Expected at most ${info.contextLength} tokens, the context length, but the prompt has ${ids.length}`,
-    { length: ids.length, limit: info.contextLength },
-  );
-}
-
-/** What stands for an empty prompt: the token that begins a text, else the one that ends the text before it. */
-function beginningOfText({ info, tokenizer }: Pick<GeneratorCore, "info" | "tokenizer">): Int32Array {
-  const token = tokenizer.specialIds.bos ?? tokenizer.specialIds.eos;
-  if (token !== undefined) return Int32Array.of(token);
-  throw new InvalidArgumentError(
-    `Expected a prompt that is not empty: ${info.name} has no token for the beginning or end of a text`,
-    { name: "prompt", value: "" },
-  );
-}
 
 /**
  * Generates, handing every chunk to `onChunk` as it becomes final.
@@ -257,11 +224,15 @@ export async function runGeneration(
   const { guidance } = plan;
   const negativeIds =
     guidance?.negative === undefined ? ids.slice(-1) : await promptIds(core, guidance.negative, plan.signal);
+  const constraint = plan.constraint && (await constraintFor(core.tokenizer, plan.constraint));
   const run = new GenerationRun(core, plan, onChunk);
   const forget = [plan.signal, leave].map((each) => onAbort(each, () => run.cancel()));
   if (plan.signal?.aborted || leave?.aborted) run.cancel();
   try {
-    const result = await run.start(ids, guidance && { guidanceScale: guidance.scale, negativeIds });
+    const result = await run.start(ids, {
+      sampling: { ...plan.sampling, ...(constraint && { constraint }) },
+      ...(guidance && { guidanceScale: guidance.scale, negativeIds }),
+    });
     if (plan.signal?.aborted && result === undefined) {
       throw new AbortError(undefined, { cause: plan.signal.reason });
     }
@@ -302,19 +273,18 @@ class GenerationRun {
   /** The engine's result, or undefined when the generation was ended from here. */
   async start(
     ids: Int32Array,
-    guidance: Pick<GenerateRequest, "guidanceScale" | "negativeIds"> | undefined,
+    settings: Pick<GenerateRequest, "sampling" | "guidanceScale" | "negativeIds">,
   ): Promise<GenerateResult | undefined> {
-    const { maxTokens, sampling, logprobs, ignoreEos, drafting } = this.#plan;
+    const { maxTokens, logprobs, ignoreEos, drafting } = this.#plan;
     const { eosToken } = this.#core.info;
     const request = {
       ids,
       maxTokens,
       stopIds: ignoreEos || eosToken === undefined ? new Int32Array(0) : Int32Array.of(eosToken),
-      sampling,
       logprobs,
       ...(this.#plan.logitsProcessor && { logitsExchange: this.#exchange }),
       ...(drafting && { drafting }),
-      ...guidance,
+      ...settings,
     };
     this.#prompt = ids;
     this.#startedAt = performance.now();

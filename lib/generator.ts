@@ -4,15 +4,7 @@ import { defineDisposeSymbols } from "./disposal.js";
 import type { EncoderCore } from "./encoder.js";
 import { decoderEncodingInfo } from "./encoder-info.js";
 import { DisposedError } from "./errors.js";
-import {
-  generatorInput,
-  planGeneration,
-  promptIds,
-  runGeneration,
-  type GenerateOptions,
-  type Generation,
-  type GeneratorInput,
-} from "./generation.js";
+import { planGeneration, runGeneration, type GenerateOptions, type Generation } from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
 import { rememberCore } from "./generator-cores.js";
 import type { ProblemType } from "./gguf/classifier.js";
@@ -29,6 +21,7 @@ import { runTask, type ModelSpec, type NativeMemory, type NativeModel } from "./
 import { checkOptions, signal as abortSignal } from "./options.js";
 import { perplexity, type Perplexity, type PerplexityOptions } from "./perplexity.js";
 import { profileOf, type Profile } from "./profile.js";
+import { generatorInput, promptIds, type GeneratorInput } from "./prompt.js";
 import { score, type ScoreOptions, type TextScore } from "./score.js";
 import { createSession, type Session, type SessionOptions } from "./session.js";
 import { classify, type Classification, type ClassifyOptions } from "./tasks/classify.js";
@@ -38,7 +31,8 @@ import type { Tokenizer } from "./tokenizer/index.js";
 
 defineDisposeSymbols();
 
-export type { GenerateOptions, Generation, GenerationTimings, GeneratorInput } from "./generation.js";
+export type { GenerateOptions, Generation, GenerationTimings } from "./generation.js";
+export type { GeneratorInput } from "./prompt.js";
 export type { LogitsContext, LogitsProcessor } from "./logits-processor.js";
 export type { SamplerName, SamplingSettings } from "./sampling.js";
 export type { DraftModel, PromptLookup, Speculation, SpeculationReport } from "./speculation.js";

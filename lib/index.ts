@@ -26,6 +26,7 @@ export type {
   SpeculationReport,
 } from "./generator.js";
 export type { BeamSearchOptions, BeamSearchResult, BeamSearchTimings, BeamSequence } from "./beam-search.js";
+export type { ConstraintOptions } from "./constraint/constraint.js";
 export type { AdjustingSettings } from "./sampling.js";
 export type {
   ContinuationNormalization,

@@ -1,4 +1,5 @@
 /** What the addon is asked to compute, and what it gives. Shapes use the symbols of native.ts. */
+import type { Automaton } from "./constraint/automaton.js";
 import type { NativeModel } from "./native.js";
 
 export type PoolingMode = "mean" | "cls" | "max" | "last";
@@ -112,6 +113,10 @@ export interface SamplingOptions {
   minNewTokens?: number;
   suppressTokens?: Int32Array;
   logitBias?: { ids: Int32Array; biases: Float32Array };
+  /** Forbids what it does not allow, before all samplers; `stopIds` are allowed where the text may end. */
+  constraint?: NativeConstraint;
+  /** Tokens of the constraint's text that were generated before. */
+  constrained?: Int32Array;
   /** Names of samplers in the order in which they are applied, all that are in use among them. */
   order?: readonly string[];
 }
@@ -177,6 +182,19 @@ export interface BeamResult {
   /** Tokens of the prompt that were evaluated. */
   evaluatedTokens: number;
   timings: GenerateTimings;
+}
+
+declare const constraintBrand: unique symbol;
+
+/** What a generation may write, for a vocabulary. Only for {@link SamplingOptions}. */
+export interface NativeConstraint {
+  readonly [constraintBrand]: true;
+}
+
+/** A vocabulary's tokens as bytes of texts. */
+export interface NativeVocabulary {
+  /** Throws for a network that is not sound. */
+  constrain(automaton: Automaton): NativeConstraint;
 }
 
 /** Type in which keys and values are kept. */

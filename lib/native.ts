@@ -27,6 +27,7 @@ import type {
   GenerateResult,
   KvType,
   NativeSession,
+  NativeVocabulary,
   ScoreRequest,
   ScoreResult,
 } from "./native-requests.js";
@@ -152,6 +153,8 @@ export interface Addon {
     options: NativeLoadOptions,
     onProgress?: (fraction: number) => void,
   ): NativeTask<NativeModel>;
+  /** `bytes` of the tokens end to end, token i from `offsets[i]` to `offsets[i + 1]`; [V + 1]. */
+  Vocabulary: new (bytes: Uint8Array, offsets: Int32Array) => NativeVocabulary;
   devices(): DeviceInfo[];
   /** Threads that `threads: 0` stands for on this machine. */
   defaultThreads(): number;
@@ -169,6 +172,11 @@ let addon: Addon | undefined;
 export function native(): Addon {
   addon ??= loadAddon() as Addon;
   return addon;
+}
+
+/** The vocabulary whose token i is bytes `offsets[i]` to `offsets[i + 1]`. */
+export function createVocabulary(bytes: Uint8Array, offsets: Int32Array): NativeVocabulary {
+  return new (native().Vocabulary)(bytes, offsets);
 }
 
 interface RawNativeError extends Error {

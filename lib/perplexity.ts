@@ -1,6 +1,6 @@
 /** The perplexity of a document of any length, in windows that slide over it. */
 import { runConcurrently } from "./concurrent.js";
-import { generatorInput } from "./generation.js";
+import { generatorInput } from "./prompt.js";
 import type { GeneratorCore } from "./generator.js";
 import type { Progress } from "./inputs.js";
 import { callback, checkOptions, integer, signal as abortSignal } from "./options.js";

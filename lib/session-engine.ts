@@ -90,6 +90,7 @@ export class SessionEngine {
         ...request.sampling,
         seed: (seed + round) % 2 ** 32,
         minNewTokens: Math.max(0, minNewTokens - result.tokens.length),
+        ...(request.sampling.constraint && { constrained: result.tokens }),
       };
       const { negativeIds } = request;
       const next = this.#start(

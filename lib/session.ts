@@ -3,19 +3,17 @@ import { onAbort } from "./abort.js";
 import { defineDisposeSymbols } from "./disposal.js";
 import { AbortError, DisposedError, InputTooLongError } from "./errors.js";
 import {
-  generatorInput,
   planGeneration,
   runGeneration,
-  type CheckedPrompt,
   type GenerateOptions,
   type Generation,
   type GenerationPlan,
-  type GeneratorInput,
 } from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
 import type { GeneratorCore } from "./generator.js";
 import { modelFingerprint } from "./model-fingerprint.js";
 import { callNative, runTask, type KvType, type NativeSession } from "./native.js";
+import { generatorInput, type CheckedPrompt, type GeneratorInput } from "./prompt.js";
 import { checkOptions, expected, integer, nonEmptyString, oneOf, signal as abortSignal } from "./options.js";
 import { readSession, writeSession, type SessionModel } from "./session-file.js";
 import { SessionEngine, type Overflow } from "./session-engine.js";

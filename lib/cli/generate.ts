@@ -13,6 +13,7 @@ import {
   type ModelOptions,
   type TextOptions,
 } from "./command-options.js";
+import { addConstraintOptions, constraintOptions, type ConstraintValues } from "./constraint-options.js";
 import { UsageError } from "./failure.js";
 import { TextInput } from "./input.js";
 import { interact } from "./interactive.js";
@@ -24,7 +25,14 @@ import { addSpeculationOptions, withSpeculation, type SpeculationValues } from "
 import { formatCount, formatDuration, printableLines } from "./text.js";
 
 interface Options
-  extends ModelOptions, TextOptions, JsonOption, SamplingValues, SpeculationValues, BeamValues {
+  extends
+    ModelOptions,
+    TextOptions,
+    JsonOption,
+    SamplingValues,
+    SpeculationValues,
+    BeamValues,
+    ConstraintValues {
   maxTokens?: number;
   stop?: string[];
   ignoreEos?: boolean;
@@ -61,6 +69,7 @@ export function define(command: Command, cli: Cli): void {
     )
     .option("--negative-prompt <text>", "with --guidance-scale: what to lead away from")
     .option("--timings", "say on standard error how fast it was");
+  addConstraintOptions(command);
   addSpeculationOptions(command);
   addBeamOptions(command);
   addJsonOption(command);
@@ -73,6 +82,7 @@ export function define(command: Command, cli: Cli): void {
     ['generate "My fellow citizens" --stop "." --echo', "one sentence"],
     ["generate --file prompts.txt --lines --json > out.jsonl", "many prompts, eight at a time"],
     ['generate "The sea was" --beams 4 --sequences 2', "the two likeliest continuations that it finds"],
+    ['generate "Is the sea calm? Answer:" --regex " (yes|no)"', "one of two answers"],
     ["generate --interactive -t 0.8", "you and the model write in turns"],
   ]);
   command.action((prompts: string[], options: Options) => generate(prompts, options, cli));
@@ -114,6 +124,7 @@ function generateOptions(options: Options, signal: AbortSignal): GenerateOptions
   const { maxTokens, stop, ignoreEos, logprobs, guidanceScale, negativePrompt } = options;
   return {
     ...samplingSettings(options),
+    ...constraintOptions(options),
     ...given({ maxTokens, stop, ignoreEos, logprobs, guidanceScale, negativePrompt, signal }),
   };
 }

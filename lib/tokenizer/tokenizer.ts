@@ -12,7 +12,7 @@ import {
   type Check,
 } from "../options.js";
 import { AddedTokenIndex } from "./added-tokens.js";
-import { ByteLevelDecoder, cleanUp } from "./decoders.js";
+import { ByteLevelDecoder, cleanUp, tokenBytes } from "./decoders.js";
 import { Encoding } from "./encoding.js";
 import { Layout, spacesOf, type TokenNames, type TokenSpaces } from "./layout.js";
 import { loadFromAnywhere } from "./load-path.js";
@@ -241,6 +241,27 @@ export class Tokenizer {
   /** The token of an id as the vocabulary writes it, or undefined. */
   idToToken(id: number): string | undefined {
     return this.#added.byId.get(id)?.content ?? this.#parts.pipeline.model.vocabulary.tokenOf(id);
+  }
+
+  /**
+   * What each token adds to the bytes of a text, by id: nothing for special ones. Undefined where a text is more than
+   * its tokens' bytes put together.
+   *
+   * @internal
+   */
+  async textBytes(): Promise<Uint8Array[] | undefined> {
+    if (!(this.#parts.decoder instanceof ByteLevelDecoder)) return undefined;
+    return runInSlices(this.#textBytes());
+  }
+
+  *#textBytes(): Steps<Uint8Array[]> {
+    const tokens: Uint8Array[] = [];
+    for (let id = 0; id < this.vocabSize; id++) {
+      const token = this.#added.byId.get(id)?.special === true ? "" : this.idToToken(id);
+      tokens.push(tokenBytes(token ?? ""));
+      if (id % 64 === 0) yield;
+    }
+    return tokens;
   }
 
   /** Special tokens a text or pair gets. */

@@ -45,6 +45,7 @@ class AddonData {
     std::shared_ptr<Dispatcher> dispatcher;
     Napi::FunctionReference model_class;
     Napi::FunctionReference session_class;
+    Napi::FunctionReference constraint_class;
     std::map<EngineId, Entry> engines;
     EngineId next_engine = 1;
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "binding/arguments.h"
+#include "binding/constraint.h"
 
 namespace ggml_transformers {
 
@@ -150,6 +151,9 @@ const Option options_table[] = {
      [](Options& o, const Value& v, const Key& k) { o.mirostat.tau = to_at_least(0.0, v, k); }},
     {"mirostatEta", false,
      [](Options& o, const Value& v, const Key& k) { o.mirostat.eta = to_at_least(0.0, v, k); }},
+    {"constraint", false,
+     [](Options& o, const Value& v, const Key& k) { o.constraint = NativeConstraint::of(v, k); }},
+    {"constrained", false, [](Options& o, const Value& v, const Key& k) { o.constrained = to_ids(v, k); }},
     {"order", false, [](Options& o, const Value& v, const Key& k) { o.order = to_names(v, k); }},
 };
 

@@ -138,24 +138,33 @@ class GenerateJob final : public DecodeJob {
     // The next token, from `logits`; log-probabilities are those of the model's `own`. True when it is the
     // last.
     bool choose(const float* logits, const float* own, const ModelSize& size) {
-        int32_t id = 0;
         try {
-            id =
-                sampler_.sample(logits, size.vocabulary, tokens_.data(), static_cast<int64_t>(tokens_.size()),
-                                static_cast<int64_t>(result_.tokens.size()));
+            return take_token(logits, own, size);
         } catch (...) {  // the options forbid every token: nobody else's failure
             fail(current_error());
             return true;
         }
+    }
+
+    bool take_token(const float* logits, const float* own, const ModelSize& size) {
+        if (result_.tokens.empty() && text_ends()) return finish(FinishReason::Stop);
+        const int32_t id =
+            sampler_.sample(logits, size.vocabulary, tokens_.data(), static_cast<int64_t>(tokens_.size()),
+                            static_cast<int64_t>(result_.tokens.size()));
         const auto& stops = request_.stop_ids;
         if (std::find(stops.begin(), stops.end(), id) != stops.end()) return finish(FinishReason::Stop);
         emit(id, own, size);
+        if (text_ends()) return finish(FinishReason::Stop);
         if (static_cast<int64_t>(result_.tokens.size()) == request_.max_tokens)
             return finish(FinishReason::Length);
         if (static_cast<int64_t>(tokens_.size()) >= limit(size)) return finish(FinishReason::Context);
         if (!guide_) return false;
         if (!guide_->is_full(size)) guide_->add(id);
         return guide_->is_full(size) ? finish(FinishReason::Context) : false;
+    }
+
+    bool text_ends() {
+        return sampler_.ends(result_.tokens.data(), static_cast<int64_t>(result_.tokens.size()));
     }
 
     int64_t limit(const ModelSize& size) const {

@@ -31,6 +31,9 @@ std::vector<const SamplerEntry*> ordered(const std::vector<std::string>& order) 
 
 SamplerChain::SamplerChain(const SamplingOptions& options)
     : greedy_(options.temperature == 0.0), random_(options.seed) {
+    if (options.constraint)
+        constraint_ =
+            std::make_unique<ConstraintSampler>(options.constraint, options.constrained, options.stop_ids);
     const std::vector<const SamplerEntry*> entries = ordered(options.order);
     std::vector<std::unique_ptr<Sampler>> placed(entries.size());
     for (const SamplerEntry& entry : samplers()) {
@@ -53,7 +56,7 @@ SamplerChain::SamplerChain(const SamplingOptions& options)
 
 int32_t SamplerChain::sample(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
                              int64_t generated) {
-    if (greedy_ && samplers_.empty()) return argmax(logits, vocabulary);
+    if (greedy_ && samplers_.empty() && !constraint_) return argmax(logits, vocabulary);
     adjust(logits, vocabulary, tokens, count, generated);
     const int32_t id =
         greedy_ ? std::min_element(candidates_.begin(), candidates_.end(), more_likely)->id : draw();
@@ -66,6 +69,7 @@ const Candidates& SamplerChain::adjust(const float* logits, int64_t vocabulary, 
     candidates_.assign(logits, vocabulary);
     const bool possible = candidates_.highest() > forbidden;  // not so of damaged weights
     const SamplingContext context{tokens, count, generated, random_};
+    if (constraint_) constraint_->apply(candidates_, context);
     for (const auto& sampler : samplers_) sampler->apply(candidates_, context);
     if (possible && !(candidates_.highest() > forbidden))
         throw Error(ErrorCode::InvalidArgument, "The options together forbid every token");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "sampling/constraint_sampler.h"
 #include "sampling/sampler.h"
 
 namespace ggml_transformers {
@@ -23,12 +24,18 @@ class SamplerChain {
     const Candidates& adjust(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
                              int64_t generated);
 
+    // A constraint allows nothing after tokens [generated].
+    bool ends(const int32_t* tokens, int64_t generated) {
+        return constraint_ && constraint_->ends(tokens, generated);
+    }
+
     // What sample() last drew from.
     const Candidates& candidates() const { return candidates_; }
 
  private:
     int32_t draw();
 
+    std::unique_ptr<ConstraintSampler> constraint_;  // null: any text
     std::vector<std::unique_ptr<Sampler>> samplers_;
     bool greedy_;
     RandomGenerator random_;

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ggml_transformers {
+
+class Constraint;
 
 // A field's default leaves its sampler out.
 struct SamplingOptions {
@@ -34,7 +37,8 @@ struct SamplingOptions {
     int32_t no_repeat_ngram_size = 0;
     std::vector<std::vector<int32_t>> bad_words;  // none of them empty
     int32_t min_new_tokens = 0;
-    std::vector<int32_t> stop_ids;  // what min_new_tokens forbids
+    std::vector<int32_t>
+        stop_ids;  // what min_new_tokens forbids, and a constraint until the text is complete
     std::vector<int32_t> suppress_tokens;
 
     // Restricting the draw.
@@ -50,6 +54,9 @@ struct SamplingOptions {
         double tau = 5.0;  // bits
         double eta = 0.1;
     } mirostat;
+
+    std::shared_ptr<Constraint> constraint;  // null: any text
+    std::vector<int32_t> constrained;        // tokens of that text that were generated before
 
     uint32_t seed = 0;
     // Names of samplers, each at most once; those in use are all among them. Empty: the registry's order.

@@ -19,7 +19,8 @@ describe("the entry points", () => {
       `Encoder Generator Tokenizer Encoding TokenStream attentionHtml convert devices embeddingRanges inspect
       maxSim quantize quantizeEmbedding similarity sparseSimilarity AbortError DeviceError
       DisposedError GgmlTransformersError InputTooLongError InternalError InvalidArgumentError ModelFileError SessionFileError
-      NativeUnavailableError OutOfMemoryError TokenizerError UnsupportedError`
+      NativeUnavailableError OutOfMemoryError TokenizerError UnsatisfiableConstraintError
+      UnsupportedError`
         .split(/\s+/)
         .sort(),
     );

@@ -214,3 +214,29 @@ it("follows a prompt more closely", async () => {
   const { stdout } = await cli(["generate", "The sea was", ...guided]);
   expect(stdout.trimEnd()).toBe(text.trimEnd());
 });
+
+it("writes only what a constraint allows", async () => {
+  const schema = { type: "object", properties: { a: { enum: ["x", "y"] } }, required: ["a"] };
+  const path = join(folder, "schema.json");
+  await writeFile(path, JSON.stringify(schema));
+  const regex = await cli(["generate", "Well? Answer:", "--regex", " (yes|no)"]);
+  expect(regex.stdout).toMatch(/^ (?:yes|no)\n$/);
+  for (const given of [path, JSON.stringify(schema)]) {
+    const { stdout } = await cli(["generate", "JSON:", "--json-schema", given]);
+    expect(["x", "y"]).toContain((JSON.parse(stdout) as { a: string }).a);
+  }
+  const beams = await cli(["generate", "Well? Answer:", "--regex", " (yes|no)", "--beams", "2"]);
+  expect(beams.stdout).toMatch(/^ (?:yes|no)\n$/);
+});
+
+it.each([
+  [["--regex", "a", "--json-schema", "true"], "not both"],
+  [["--json-schema", "{"], "neither JSON"],
+  [["--json-schema", "missing.json"], "neither JSON"],
+  [["--regex", "(?=a)"], "lookahead"],
+  [["--json-schema", "false"], "no text"],
+])("refuses %j", async (options, message) => {
+  const { exit, stderr } = await cli(["generate", "a", ...options]);
+  expect(exit).toBeGreaterThan(0);
+  expect(stderr).toContain(message);
+});

@@ -1,0 +1,80 @@
+/** Sets of Unicode code points, as sorted ranges that neither meet nor touch. */
+
+/** From the first to the last of each range, both included. */
+export type CodePoints = readonly (readonly [number, number])[];
+
+const LAST = 0x10ffff;
+const SURROGATES: CodePoints = [[0xd800, 0xdfff]];
+
+/** Every code point that a text can have: surrogates are none. */
+export const ANY: CodePoints = complement([]);
+
+/** The set of these ranges, which may be in any order and meet. */
+export function codePoints(ranges: Iterable<readonly [number, number]>): CodePoints {
+  const merged: [number, number][] = [];
+  for (const [first, last] of [...ranges].sort((a, b) => a[0] - b[0])) {
+    const before = merged.at(-1);
+    if (before && first <= before[1] + 1) before[1] = Math.max(before[1], last);
+    else merged.push([first, last]);
+  }
+  return merged;
+}
+
+export function union(...sets: CodePoints[]): CodePoints {
+  return codePoints(sets.flat());
+}
+
+/** All code points of texts that are not in the set. */
+export function complement(set: CodePoints): CodePoints {
+  const gaps: [number, number][] = [];
+  let next = 0;
+  for (const [first, last] of union(set, SURROGATES)) {
+    if (first > next) gaps.push([next, first - 1]);
+    next = last + 1;
+  }
+  if (next <= LAST) gaps.push([next, LAST]);
+  return gaps;
+}
+
+export function intersection(a: CodePoints, b: CodePoints): CodePoints {
+  return complement(union(complement(a), complement(b)));
+}
+
+export function difference(a: CodePoints, b: CodePoints): CodePoints {
+  return intersection(a, complement(b));
+}
+
+/** The code points of a text. */
+export function ofText(text: string): CodePoints {
+  return codePoints(Array.from(text, (character) => [character.codePointAt(0)!, character.codePointAt(0)!]));
+}
+
+/** Every code point once, surrogates left out. */
+let everyCharacter: string | undefined;
+
+/** The code points that a regular expression for one character matches, as JavaScript itself sees them. */
+export function matching(source: string, flags: string): CodePoints {
+  everyCharacter ??= ANY.map(([first, last]) => {
+    const parts: string[] = [];
+    for (let code = first; code <= last; code++) parts.push(String.fromCodePoint(code));
+    return parts.join("");
+  }).join("");
+  const ranges: [number, number][] = [];
+  const run = new RegExp(`(?:${source})+`, `g${flags}`);
+  for (const { 0: match } of everyCharacter.matchAll(run)) {
+    // Code points lie in order, and only the surrogates are missing between them.
+    let first = match.codePointAt(0)!;
+    const last = lastCodePoint(match);
+    if (first < 0xd800 && last > 0xdfff) {
+      ranges.push([first, 0xd7ff]);
+      first = 0xe000;
+    }
+    ranges.push([first, last]);
+  }
+  return codePoints(ranges);
+}
+
+function lastCodePoint(text: string): number {
+  const last = text.charCodeAt(text.length - 1);
+  return last >= 0xdc00 && last <= 0xdfff ? text.codePointAt(text.length - 2)! : last;
+}

@@ -1,0 +1,125 @@
+/** What a generation may write: options, and constraints that are kept for the next call. */
+import { InvalidArgumentError, UnsupportedError } from "../errors.js";
+import { createVocabulary, type NativeConstraint, type NativeVocabulary } from "../native.js";
+import { expected, isObject, type Check } from "../options.js";
+import type { Tokenizer } from "../tokenizer/tokenizer.js";
+import { buildAutomaton, type Automaton } from "./automaton.js";
+import type { Expression } from "./expression.js";
+import { jsonSchemaGrammar } from "./json-schema.js";
+import { regexExpression } from "./regex.js";
+
+/** Options that say what a text may be. One of them at a time. */
+export interface ConstraintOptions {
+  /**
+   * The text matches this regular expression, from its first character to its last. It is read as with the flag `u`;
+   * `i`, `s` and `v` count, other flags say nothing here. Not with assertions about what stands before or behind, nor
+   * with back references. Default: any text.
+   */
+  regex?: RegExp | string;
+  /**
+   * The text is JSON that is valid under this schema (2020-12), on one line. Properties stand in the order of
+   * `properties`; without `additionalProperties` there are no others. Keywords that are not followed are an error.
+   * Default: any text.
+   */
+  jsonSchema?: boolean | Readonly<Record<string, unknown>>;
+}
+
+const regex: Check<RegExp | string> = (value, name) => {
+  const isRegex = Object.prototype.toString.call(value) === "[object RegExp]";
+  if (typeof value !== "string" && !isRegex)
+    throw expected("a regular expression or its source", name, value);
+  return value as RegExp | string;
+};
+
+const jsonSchema: Check<boolean | Record<string, unknown>> = (value, name) => {
+  if (typeof value !== "boolean" && !isObject(value)) throw expected("a schema", name, value);
+  return value;
+};
+
+export const CONSTRAINT_CHECKS = { regex, jsonSchema };
+
+/** A constraint before it is made for a vocabulary. */
+export interface PlannedConstraint {
+  /** Tells constraints apart. */
+  readonly key: string;
+  readonly automaton: Automaton;
+}
+
+/** Constraints kept, each: those asked for last. */
+const MOST_KEPT = 32;
+
+const planned = new Map<string, PlannedConstraint>();
+
+/**
+ * The constraint that the options ask for, or undefined.
+ *
+ * @throws {@link InvalidArgumentError} for what is no regular expression or schema, {@link UnsupportedError} for parts of
+ *   it that are not followed, {@link UnsatisfiableConstraintError} when it allows no text.
+ */
+export function planConstraint(options: ConstraintOptions): PlannedConstraint | undefined {
+  const { regex: pattern, jsonSchema: schema } = options;
+  if (pattern === undefined && schema === undefined) return undefined;
+  if (pattern !== undefined && schema !== undefined) {
+    throw new InvalidArgumentError("Expected regex or jsonSchema but received both", { name: "jsonSchema" });
+  }
+  const source = typeof pattern === "string" ? { source: pattern, flags: "u" } : pattern;
+  const key = source ? `/${source.source}/${source.flags}` : schemaKey(schema);
+  const grammar = () =>
+    source
+      ? { start: regexExpression(source.source, source.flags), rules: new Map<string, Expression>() }
+      : jsonSchemaGrammar(schema);
+  return remember(planned, key, () => ({ key, automaton: buildAutomaton(grammar()) }));
+}
+
+function schemaKey(schema: unknown): string {
+  try {
+    return JSON.stringify(schema);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new InvalidArgumentError(`Expected a schema that is JSON: ${reason}`, { name: "jsonSchema" });
+  }
+}
+
+interface Vocabulary {
+  readonly native: Promise<NativeVocabulary>;
+  readonly constraints: Map<string, NativeConstraint>;
+}
+
+const vocabularies = new WeakMap<Tokenizer, Vocabulary>();
+
+/**
+ * The constraint for a tokenizer's vocabulary; what one generation has found out of it, later ones know.
+ *
+ * @throws {@link UnsupportedError} when texts are more than their tokens' bytes put together.
+ */
+export async function constraintFor(
+  tokenizer: Tokenizer,
+  { key, automaton }: PlannedConstraint,
+): Promise<NativeConstraint> {
+  let vocabulary = vocabularies.get(tokenizer);
+  if (!vocabulary) {
+    vocabulary = { native: nativeVocabulary(tokenizer), constraints: new Map() };
+    vocabularies.set(tokenizer, vocabulary);
+  }
+  const native = await vocabulary.native;
+  return remember(vocabulary.constraints, key, () => native.constrain(automaton));
+}
+
+async function nativeVocabulary(tokenizer: Tokenizer): Promise<NativeVocabulary> {
+  const tokens = await tokenizer.textBytes();
+  if (!tokens) {
+    throw new UnsupportedError("regex and jsonSchema need a tokenizer whose tokens are bytes of the text");
+  }
+  const offsets = new Int32Array(tokens.length + 1);
+  tokens.forEach((token, id) => (offsets[id + 1] = offsets[id]! + token.length));
+  return createVocabulary(Buffer.concat(tokens), offsets);
+}
+
+/** What is known, or made now; the one asked for longest ago is forgotten where there are too many. */
+function remember<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const value = known.get(key) ?? make();
+  known.delete(key);
+  known.set(key, value);
+  if (known.size > MOST_KEPT) known.delete(known.keys().next().value!);
+  return value;
+}

@@ -1,0 +1,267 @@
+/** JSON Schema (2020-12) as a grammar of the JSON texts that are valid under it. */
+import { InvalidArgumentError, UnsupportedError } from "../errors.js";
+import { isObject } from "../options.js";
+import {
+  choice,
+  NEVER,
+  optional,
+  repeat,
+  rule,
+  sequence,
+  text,
+  type Expression,
+  type Grammar,
+  type ListItem,
+} from "./expression.js";
+import { integerExpression, numberExpression } from "./json-number.js";
+import { checkKeywords, mergeSchemas, typesOf, type JsonType, type Schema } from "./json-schema-keywords.js";
+import { refuseOverlap } from "./json-schema-options.js";
+import { otherStrings, STRING, stringExpression } from "./json-string.js";
+
+/** A blank is left to the model after what separates. */
+const COMMA = sequence(text(","), optional(text(" ")));
+const COLON = sequence(text(":"), optional(text(" ")));
+/** Keywords beside a reference that leads back to it make a schema without end. */
+const DEEPEST = 256;
+const ANY_VALUE = "any value";
+
+/**
+ * JSON texts on one line, with at most a blank after each comma and colon. Properties stand in the order of
+ * `properties`; others occur where `additionalProperties` says so.
+ *
+ * @throws {@link InvalidArgumentError} for what is no schema, {@link UnsupportedError} for keywords that are not followed.
+ */
+export function jsonSchemaGrammar(schema: unknown): Grammar {
+  const compiler = new SchemaCompiler(schema);
+  return { start: compiler.value(schema, "#"), rules: compiler.rules };
+}
+
+class SchemaCompiler {
+  readonly rules = new Map<string, Expression>();
+  readonly #root: unknown;
+  #depth = 0;
+
+  constructor(root: unknown) {
+    this.#root = root;
+    this.rules.set(ANY_VALUE, anyValue());
+  }
+
+  value(given: unknown, path: string): Expression {
+    if (this.#depth >= DEEPEST) {
+      throw new UnsupportedError(`${path}: schemas more than ${DEEPEST} deep are not supported`, { path });
+    }
+    this.#depth++;
+    try {
+      return this.#value(given, path);
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  #value(given: unknown, path: string): Expression {
+    if (given === false) return NEVER;
+    if (given === true) return rule(ANY_VALUE);
+    const schema = checkKeywords(given, path);
+    const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
+    const isRest = Object.keys(rest).length > 0;
+    if ($ref !== undefined) {
+      if (!isRest && !allOf && !anyOf && !oneOf) return this.#reference($ref, path);
+      return this.value(mergeSchemas({ ...schema, $ref: undefined }, this.resolve($ref, path), path), path);
+    }
+    if (allOf) {
+      const merged = allOf.reduce(
+        (all: unknown, each, i) => mergeSchemas(all, this.#resolved(each, path), `${path}/allOf/${i}`),
+        { ...schema, allOf: undefined },
+      );
+      return this.value(merged, path);
+    }
+    const options = anyOf ?? oneOf;
+    if (!options) return this.#typed(rest, path);
+    if (anyOf && oneOf) throw new UnsupportedError(`${path}: anyOf beside oneOf is not supported`, { path });
+    if (oneOf)
+      refuseOverlap(
+        oneOf.map((each) => this.#resolved(each, path)),
+        path,
+      );
+    const keyword = anyOf ? "anyOf" : "oneOf";
+    return choice(
+      ...options.map((each, i) => {
+        const at = `${path}/${keyword}/${i}`;
+        return this.value(isRest ? mergeSchemas(rest, this.#resolved(each, path), at) : each, at);
+      }),
+    );
+  }
+
+  /** What a local reference points to (RFC 6901). */
+  resolve(reference: string, path: string): unknown {
+    if (reference !== "#" && !reference.startsWith("#/")) {
+      throw new UnsupportedError(`${path}: only references into the schema are supported, not ${reference}`, {
+        path,
+        reference,
+      });
+    }
+    let at = this.#root;
+    for (const part of reference.split("/").slice(1)) {
+      const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+      at =
+        (isObject(at) || Array.isArray(at)) && Object.hasOwn(at, key)
+          ? (at as Record<string, unknown>)[key]
+          : undefined;
+    }
+    if (at !== undefined) return at;
+    throw new InvalidArgumentError(`${path}: the reference ${reference} leads nowhere`, { path, reference });
+  }
+
+  #resolved(schema: unknown, path: string): unknown {
+    const seen = new Set<string>();
+    let at = schema;
+    while (isObject(at) && typeof at.$ref === "string" && Object.keys(at).length === 1) {
+      if (seen.has(at.$ref)) throw new InvalidArgumentError(`${path}: ${at.$ref} refers to itself`, { path });
+      seen.add(at.$ref);
+      at = this.resolve(at.$ref, path);
+    }
+    return at;
+  }
+
+  #reference(reference: string, path: string): Expression {
+    const target = this.resolve(reference, path);
+    if (!this.rules.has(reference)) {
+      this.rules.set(reference, NEVER); // it may refer to itself
+      this.rules.set(reference, this.value(target, reference));
+    }
+    return rule(reference);
+  }
+
+  #typed(schema: Schema, path: string): Expression {
+    const listed = schema.const !== undefined ? [schema.const] : schema.enum;
+    const types = typesOf(schema);
+    if (listed) return listedValues(listed, schema, types, path);
+    if (Object.keys(schema).length === 0) return rule(ANY_VALUE);
+    return choice(...types.map((type) => this.#ofType(type, schema, path)));
+  }
+
+  #ofType(type: JsonType, schema: Schema, path: string): Expression {
+    switch (type) {
+      case "null":
+        return text("null");
+      case "boolean":
+        return choice(text("true"), text("false"));
+      case "string": {
+        const { minLength, maxLength, pattern, format } = schema;
+        return stringExpression({ minLength, maxLength, pattern, format }, path);
+      }
+      case "integer":
+        return integerExpression(boundsOf(schema));
+      case "number":
+        return numberExpression(boundsOf(schema));
+      case "array":
+        return this.#array(schema, path);
+      case "object":
+        return this.#object(schema, path);
+    }
+  }
+
+  #array(
+    { prefixItems = [], items = true, minItems = 0, maxItems = Infinity }: Schema,
+    path: string,
+  ): Expression {
+    if (minItems > maxItems) return NEVER;
+    const first = prefixItems
+      .slice(0, maxItems)
+      .map((each, i) => this.value(each, `${path}/prefixItems/${i}`));
+    const others = items === false || first.length >= maxItems ? NEVER : this.value(items, `${path}/items`);
+    // From the last to the first: what may follow so many.
+    const beyond = first.length;
+    const more = repeat(
+      sequence(COMMA, others),
+      Math.max(0, minItems - Math.max(1, beyond)),
+      maxItems - Math.max(1, beyond),
+    );
+    let rest = beyond === 0 ? sequence(others, more) : more;
+    if (beyond === 0) return brackets(minItems === 0 ? optional(rest) : rest);
+    for (let i = beyond - 1; i >= 0; i--) {
+      const item = sequence(...(i > 0 ? [COMMA] : []), first[i]!, rest);
+      rest = i < minItems ? item : optional(item);
+    }
+    return brackets(rest);
+  }
+
+  #object({ properties = {}, required = [], additionalProperties }: Schema, path: string): Expression {
+    const isOpen = additionalProperties ?? Object.keys(properties).length === 0;
+    const items: ListItem[] = [];
+    const add = (name: string, value: Expression) =>
+      items.push({
+        item: sequence(text(JSON.stringify(name)), COLON, value),
+        required: required.includes(name),
+        repeated: false,
+      });
+    for (const [name, each] of Object.entries(properties)) {
+      add(name, this.value(each, `${path}/properties/${name}`));
+    }
+    const unnamed = required.filter((name) => !Object.hasOwn(properties, name));
+    const others = additionalProperties ?? true;
+    for (const name of new Set(unnamed)) add(name, this.value(others, `${path}/additionalProperties`));
+    if (isOpen !== false) {
+      const names = otherStrings([...Object.keys(properties), ...unnamed]);
+      const item = sequence(names, COLON, this.value(others, `${path}/additionalProperties`));
+      items.push({ item, required: false, repeated: true });
+    }
+    return sequence(text("{"), { kind: "list", items, separator: COMMA }, text("}"));
+  }
+}
+
+function brackets(content: Expression): Expression {
+  return sequence(text("["), content, text("]"));
+}
+
+function boundsOf(schema: Schema) {
+  const names = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"] as const;
+  return Object.fromEntries(
+    names.filter((name) => schema[name] !== undefined).map((name) => [name, schema[name]]),
+  );
+}
+
+function listedValues(
+  values: readonly unknown[],
+  schema: Schema,
+  types: readonly JsonType[],
+  path: string,
+): Expression {
+  const others = Object.keys(schema).filter((key) => !["enum", "const", "type"].includes(key));
+  if (others.length > 0) {
+    throw new UnsupportedError(`${path}: ${others.join(", ")} beside enum or const is not supported`, {
+      path,
+    });
+  }
+  const allowed = schema.type === undefined ? values : values.filter((value) => hasType(value, types));
+  const both = schema.enum && schema.const !== undefined;
+  const listed = both ? allowed.filter((value) => isListed(value, schema.enum!)) : allowed;
+  return choice(...listed.map((value) => text(JSON.stringify(value))));
+}
+
+function isListed(value: unknown, values: readonly unknown[]): boolean {
+  return values.some((each) => JSON.stringify(each) === JSON.stringify(value));
+}
+
+function hasType(value: unknown, types: readonly JsonType[]): boolean {
+  if (value === null) return types.includes("null");
+  if (Array.isArray(value)) return types.includes("array");
+  if (typeof value === "number")
+    return types.includes("number") || (Number.isInteger(value) && types.includes("integer"));
+  return types.includes(typeof value as JsonType);
+}
+
+function anyValue(): Expression {
+  const value = rule(ANY_VALUE);
+  const member = { item: sequence(STRING, COLON, value), required: false, repeated: true };
+  const element = { item: value, required: false, repeated: true };
+  return choice(
+    STRING,
+    numberExpression({}),
+    text("true"),
+    text("false"),
+    text("null"),
+    brackets({ kind: "list", items: [element], separator: COMMA }),
+    sequence(text("{"), { kind: "list", items: [member], separator: COMMA }, text("}")),
+  );
+}

@@ -1,0 +1,86 @@
+#include "constraint/constraint.h"
+
+#include <algorithm>
+
+namespace ggml_transformers {
+
+namespace {
+
+// What is remembered: each state takes some hundred bytes, each continuation a bit for every token.
+constexpr int64_t most_states = 1 << 14;
+constexpr int64_t most_continuations = 1 << 11;
+
+}  // namespace
+
+std::shared_ptr<const Continuation> Constraint::after(const int32_t* tokens, int64_t count, Cursor& cursor) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (automaton_.size() > most_states) {
+        automaton_.forget();
+        known_.clear();
+        known_count_ = 0;
+        ++age_;
+    }
+    go(tokens, count, cursor);
+    if (cursor.state_ == Automaton::dead) return find(Automaton::dead);
+    const auto at = static_cast<size_t>(cursor.state_);
+    if (at < known_.size() && known_[at]) return known_[at];
+    if (known_count_ >= most_continuations) {
+        known_.clear();
+        known_count_ = 0;
+    }
+    const std::shared_ptr<const Continuation> found = find(cursor.state_);
+    known_.resize(std::max(known_.size(), at + 1));
+    known_[at] = found;
+    ++known_count_;
+    return found;
+}
+
+void Constraint::go(const int32_t* tokens, int64_t count, Cursor& cursor) {
+    const auto read_before = cursor.tokens_.size();
+    const bool goes_on = cursor.age_ == age_ && read_before <= static_cast<size_t>(count) &&
+                         std::equal(cursor.tokens_.begin(), cursor.tokens_.end(), tokens);
+    if (!goes_on) {
+        cursor.tokens_.clear();
+        cursor.state_ = automaton_.start();
+        cursor.age_ = age_;
+    }
+    for (auto i = static_cast<int64_t>(cursor.tokens_.size()); i < count; ++i) read(tokens[i], cursor);
+}
+
+void Constraint::read(int32_t id, Cursor& cursor) {
+    cursor.tokens_.push_back(id);
+    const bool is_text =
+        id >= 0 && id < vocabulary_->vocabulary() && vocabulary_->begin(id) != vocabulary_->end(id);
+    if (!is_text) cursor.state_ = Automaton::dead;
+    if (cursor.state_ == Automaton::dead) return;
+    for (const uint8_t* byte = vocabulary_->begin(id); byte != vocabulary_->end(id); ++byte) {
+        cursor.state_ = automaton_.step(cursor.state_, *byte);
+        if (cursor.state_ == Automaton::dead) return;
+    }
+}
+
+std::shared_ptr<const Continuation> Constraint::find(Automaton::State state) {
+    auto found = std::make_shared<Continuation>();
+    found->tokens.resize(static_cast<size_t>((vocabulary_->vocabulary() + 63) / 64));
+    if (state == Automaton::dead) return found;
+    found->complete = automaton_.accepts(state);
+    found->ends = found->complete && automaton_.ends(state);
+    const std::vector<TokenTrie::Node>& nodes = vocabulary_->nodes();
+    path_.resize(static_cast<size_t>(vocabulary_->depth()) + 1);
+    path_[0] = state;
+    for (size_t i = 0; i < nodes.size();) {
+        const TokenTrie::Node& node = nodes[i];
+        const Automaton::State next = automaton_.step(path_[node.depth], node.byte);
+        if (next == Automaton::dead) {
+            i = static_cast<size_t>(node.skip);
+            continue;
+        }
+        path_[node.depth + size_t{1}] = next;
+        for (int32_t id = node.token; id >= 0; id = vocabulary_->twin(id))
+            found->tokens[static_cast<size_t>(id) / 64] |= uint64_t{1} << (static_cast<uint32_t>(id) % 64);
+        ++i;
+    }
+    return found;
+}
+
+}  // namespace ggml_transformers
