@@ -3,6 +3,7 @@ import { oneOrManyTexts } from "../inputs.js";
 import { runTask } from "../native.js";
 import { arrayOf, checkOptions, oneOf, string } from "../options.js";
 import { runParts } from "../parts.js";
+import type { Encoding } from "../tokenizer/index.js";
 import { breathe } from "../tokenizer/time-slices.js";
 import { tokenizeWindows, windowOptions, windowPolicy, type Window, type WindowOptions } from "../windows.js";
 import { EntityGrouper, type EntityAggregation, type ScoredToken } from "./entity-groups.js";
@@ -78,7 +79,7 @@ export async function recognizeEntities(
       async merge(windows, index, signal) {
         const text = items[index]!;
         const grouper = new EntityGrouper(labels, aggregation);
-        await pushTokens(grouper, windows, policy.stride, signal);
+        await pushTokens(grouper, windows, wordStarts(core, text), policy.stride, signal);
         return grouper
           .finish()
           .filter(({ label }) => !ignoreLabels.includes(label))
@@ -112,6 +113,7 @@ interface TokenPlace {
 async function pushTokens(
   grouper: EntityGrouper,
   windows: readonly ScoredWindow[],
+  startsWord: WordStart,
   stride: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -131,13 +133,35 @@ async function pushTokens(
     from += own.length - Math.min(stride, own.length - 1);
     await breathe(signal);
   }
-  let lastWord = -1;
   for (const [i, { window, at }] of places.entries()) {
-    const word = window.window.encoding.wordIds[at]!;
-    grouper.push(readToken(window, at, word !== lastWord));
-    lastWord = word;
+    grouper.push(readToken(window, at, startsWord(window.window.encoding, at)));
     if (i % 256 === 255) await breathe(signal);
   }
+}
+
+/** Whether the token begins a word; asked of the tokens of a text in order. */
+type WordStart = (encoding: Encoding, at: number) => boolean;
+
+/**
+ * As Hugging Face's pipeline has it: where the vocabulary does not mark the tokens that go on with a word, words end at
+ * spaces, and a token that is unknown is a word.
+ */
+function wordStarts({ tokenizer }: EncoderCore, text: string): WordStart {
+  let lastWord = -1;
+  if (tokenizer.marksContinuations) {
+    return ({ wordIds }, at) => {
+      const word = wordIds[at]!;
+      const isFirst = word !== lastWord;
+      lastWord = word;
+      return isFirst;
+    };
+  }
+  return ({ ids, offsets }, at) => {
+    const start = offsets[2 * at]!;
+    return (
+      ids[at] === tokenizer.specialIds.unk || start === 0 || text.slice(start - 1, start + 1).includes(" ")
+    );
+  };
 }
 
 function readToken({ window, logits }: ScoredWindow, at: number, startsWord: boolean): ScoredToken {

@@ -36,6 +36,7 @@ const SHORT_WORD = 48;
 export class Bpe implements Model {
   readonly longWord = 512;
   readonly unknownToken: string | undefined;
+  readonly marksContinuations: boolean;
   private readonly unknownId: number;
   private readonly cache = new WordCache();
   /** Ids of the bytes: of the byte alphabet when `byteLevel`, else of byte fallback; -1 when absent. */
@@ -50,6 +51,7 @@ export class Bpe implements Model {
     private readonly settings: BpeSettings,
   ) {
     this.unknownToken = settings.unknownToken;
+    this.marksContinuations = settings.continuingPrefix !== "";
     this.unknownId = settings.unknownToken === undefined ? -1 : vocabulary.idOf(settings.unknownToken);
     this.byteIds = Int32Array.from({ length: 256 }, (_, byte) =>
       vocabulary.idOf(

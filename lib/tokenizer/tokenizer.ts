@@ -113,6 +113,8 @@ export class Tokenizer {
   readonly specialIds: SpecialIds;
   /** Longest input of the model in tokens, where the tokenizer's configuration states it. */
   readonly modelMaxLength: number | undefined;
+  /** Whether tokens that go on with a word are spelt so (`##s`); else only the text tells. */
+  readonly marksContinuations: boolean;
   readonly #parts: TokenizerParts;
   readonly #pipeline: Pipeline;
   readonly #added: AddedTokenIndex;
@@ -127,6 +129,7 @@ export class Tokenizer {
     this.#added = added;
     this.vocabSize = parts.pipeline.model.vocabulary.size + added.outside;
     this.modelMaxLength = parts.config.modelMaxLength;
+    this.marksContinuations = parts.pipeline.model.marksContinuations;
     this.#names = {
       idToToken: (id) => this.idToToken(id),
       addedToken: (id) => added.byId.get(id),

@@ -32,6 +32,7 @@ const WORK_PER_STEP = 8192;
 
 export class Unigram implements Model {
   readonly longWord = 512;
+  readonly marksContinuations = false;
   readonly unknownToken: string | undefined;
   private readonly unknownId: number;
   private readonly unknownScore: number;

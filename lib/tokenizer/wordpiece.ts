@@ -22,6 +22,7 @@ export interface WordPieceSettings {
 export class WordPiece implements Model {
   readonly longWord = 4096;
   readonly unknownToken: string;
+  readonly marksContinuations: boolean;
   private readonly unknownId: number;
   private readonly maxCharacters: number;
   /** HASH_FACTOR to the power of the index. */
@@ -39,6 +40,7 @@ export class WordPiece implements Model {
     settings: WordPieceSettings,
   ) {
     this.unknownToken = settings.unknownToken;
+    this.marksContinuations = settings.continuingPrefix !== "";
     this.unknownId = vocabulary.idOf(settings.unknownToken);
     this.maxCharacters = settings.maxCharactersPerWord;
     this.powers = new Int32Array(Math.max(vocabulary.longest, continuations.longest) + 2);

@@ -7,6 +7,7 @@ import {
   type Truncation,
 } from "../../lib/index.js";
 import { EntityGrouper } from "../../lib/tasks/entity-groups.js";
+import { entityPipeline, type Found, type Token } from "../reference/entity-pipeline.js";
 import { integer, random } from "../support/random.js";
 import { softmaxOf, taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -17,71 +18,6 @@ const architecture = "BertForTokenClassification";
 const IOB = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
 const AGGREGATIONS: EntityAggregation[] = ["none", "simple", "first", "average", "max"];
 const SEED = 90_210;
-
-interface Token {
-  start: number;
-  end: number;
-  isSubword: boolean;
-  scores: number[];
-}
-
-interface Found {
-  label: string;
-  score: number;
-  start: number;
-  end: number;
-}
-
-/** TokenClassificationPipeline.aggregate as its source describes it, written a second time; IOB only. */
-function pipeline(tokens: readonly Token[], labels: readonly string[], how: EntityAggregation): Found[] {
-  const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
-  const mean = (row: readonly number[]) => row.reduce((a, b) => a + b, 0) / row.length;
-  const entityOf = (parts: readonly Token[], scores: readonly number[]): Found => ({
-    label: labels[argmax(scores)]!,
-    score: scores[argmax(scores)]!,
-    start: parts[0]!.start,
-    end: parts.at(-1)!.end,
-  });
-  let entities: Found[];
-  if (how === "none" || how === "simple") {
-    entities = tokens.map((token) => entityOf([token], token.scores));
-  } else {
-    const words: Token[][] = [];
-    for (const token of tokens) {
-      if (words.length > 0 && token.isSubword) words[words.length - 1]!.push(token);
-      else words.push([token]);
-    }
-    entities = words.map((word) => {
-      if (how === "first") return entityOf(word, word[0]!.scores);
-      if (how === "average") {
-        return entityOf(
-          word,
-          labels.map((_, label) => mean(word.map(({ scores }) => scores[label]!))),
-        );
-      }
-      const tops = word.map(({ scores }) => Math.max(...scores));
-      return entityOf(word, word[tops.indexOf(Math.max(...tops))]!.scores);
-    });
-  }
-  if (how !== "none") {
-    const tag = (label: string) =>
-      label.startsWith("B-") || label.startsWith("I-") ? [label[0], label.slice(2)] : ["I", label];
-    const groups: Found[][] = [];
-    for (const entity of entities) {
-      const [position, kind] = tag(entity.label);
-      const last = groups.at(-1)?.at(-1);
-      if (last && tag(last.label)[1] === kind && position !== "B") groups.at(-1)!.push(entity);
-      else groups.push([entity]);
-    }
-    entities = groups.map((group) => ({
-      label: tag(group[0]!.label)[1]!,
-      score: mean(group.map(({ score }) => score)),
-      start: group[0]!.start,
-      end: group.at(-1)!.end,
-    }));
-  }
-  return entities.filter(({ label }) => label !== "O");
-}
 
 describe("recognizeEntities", () => {
   let model: TaskModel;
@@ -130,7 +66,7 @@ describe("recognizeEntities", () => {
       ].filter((text) => encoder.tokenizer.encode(text).length <= 64);
       const found = await encoder.recognizeEntities(texts, { aggregation });
       for (const [i, text] of texts.entries()) {
-        expectSame(found[i]!, pipeline(tokensOf(text), IOB, aggregation), text);
+        expectSame(found[i]!, entityPipeline(tokensOf(text), IOB, aggregation), text);
       }
       expect(found.flat().length).toBeGreaterThan(20);
     },
@@ -182,7 +118,7 @@ describe("recognizeEntities", () => {
       expect(rows).toHaveLength(content.length);
       for (const aggregation of ["simple", "first"] as const) {
         const found = await encoder.recognizeEntities(text, { ...options, aggregation });
-        expectSame(found, pipeline(tokensOf(text, rows), IOB, aggregation), text);
+        expectSame(found, entityPipeline(tokensOf(text, rows), IOB, aggregation), text);
       }
     }
   });

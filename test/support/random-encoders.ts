@@ -91,7 +91,7 @@ export async function writeRandomEncoder(dir: string, options: RandomEncoderOpti
     ...options.config,
   };
   if (/Classification/.test(architecture))
-    config["id2label"] = Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `label ${i}`]));
+    config["id2label"] ??= Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `label ${i}`]));
   const tensors = TENSORS[family](layerMaker(options), sizes, {
     architecture,
     tied: options.tied ?? true,
