@@ -1,5 +1,6 @@
 /** A `bert` model in GGUF: llama.cpp's keys and tensor names, and ours where it has none. */
 import type { BertHyperparameters, EncoderArchitecture } from "../native.js";
+import { isObject } from "../options.js";
 import { activationByName } from "./activation.js";
 import { readActivation, readSharedHyperparameters, unsupportedKey, type ModelSource } from "./model-keys.js";
 import { linear, norm, type TensorRule } from "./tensor-rules.js";
@@ -67,6 +68,10 @@ export function checkBertConfig(
   for (const flag of ["is_decoder", "add_cross_attention"]) {
     if (config[flag] === true) throw unsupportedKey(source, `${origin}: ${flag}`, true);
   }
+  // Layers of fewer heads than the rest.
+  const pruned = config["pruned_heads"] ?? {};
+  if (!isObject(pruned) || Object.keys(pruned).length > 0)
+    throw unsupportedKey(source, `${origin}: pruned_heads`, pruned);
 }
 
 // ---- weights

@@ -36,6 +36,16 @@ describe("what cannot be converted is named", () => {
       { config: { is_decoder: true } },
       { code: "UNSUPPORTED", field: "config.json: is_decoder" },
     ],
+    [
+      "ALiBi, as in jina's models",
+      { config: { position_embedding_type: "alibi" } },
+      { code: "UNSUPPORTED", field: "config.json: position_embedding_type" },
+    ],
+    [
+      "pruned heads",
+      { config: { pruned_heads: { 0: [1] } } },
+      { code: "UNSUPPORTED", field: "config.json: pruned_heads" },
+    ],
     ["an activation", { config: { hidden_act: "quick_gelu" } }, { code: "UNSUPPORTED", field: "hidden_act" }],
     ["a size that is a string", { config: { hidden_size: "32" } }, { field: "hidden_size" }],
     ["heads that do not divide", { config: { num_attention_heads: 5 } }, { field: "num_attention_heads" }],
