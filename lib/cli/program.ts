@@ -30,6 +30,11 @@ const COMMANDS: readonly CommandEntry[] = [
     summary: "turn texts into weights of words, for SPLADE models",
     load: () => import("./embed-sparse.js"),
   },
+  {
+    name: "embed-windows",
+    summary: "turn texts of any length into vectors, window by window",
+    load: () => import("./embed-windows.js"),
+  },
   { name: "fill-mask", summary: "predict the word behind [MASK]", load: () => import("./fill-mask.js") },
   {
     name: "next-sentence",
@@ -65,6 +70,11 @@ const COMMANDS: readonly CommandEntry[] = [
     name: "recognize-entities",
     summary: "find names and other things in texts",
     load: () => import("./recognize-entities.js"),
+  },
+  {
+    name: "detect-replaced",
+    summary: "find tokens that do not belong, with an ELECTRA discriminator",
+    load: () => import("./detect-replaced.js"),
   },
   { name: "answer", summary: "find the answer to a question in a text", load: () => import("./answer.js") },
   {

@@ -2,14 +2,16 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { convert } from "../../lib/index.js";
+import { convert, Encoder } from "../../lib/index.js";
 import type {
   AnswerResult,
   Classification,
   Entity,
   RankedDocument,
+  TokenReplacement,
   ZeroShotClassification,
 } from "../../lib/index.js";
+import { writeRandomEncoder } from "../support/random-encoders.js";
 import { writeRandomGpt2 } from "../support/random-models.js";
 import { taskModel, type TaskModel } from "../support/task-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -169,5 +171,24 @@ describe("classify-zero-shot", () => {
     expect(stdout).toMatch(/^the man and the dog\n( +\d+\.\d %  (cat|dog|man)\n){3}\nit is in the cat\n/);
     expect((await cli(["classify-zero-shot", "a", "-m", path])).exit).toBe(2);
     expect((await cli([...args, "--hypothesis", "nothing"])).exit).toBe(2);
+  });
+});
+
+describe("detect-replaced", () => {
+  it("prints what the library returns", async () => {
+    const dir = join(folder, "discriminator");
+    await writeRandomEncoder(dir, { family: "electra", architecture: "ElectraForPreTraining" });
+    await convert(dir, `${dir}.gguf`);
+    await using encoder = await Encoder.load(`${dir}.gguf`);
+    const texts = ["the a of", "of x, Zürich"];
+    const args = ["detect-replaced", ...texts, "-m", `${dir}.gguf`];
+    const printed = await cliJson<{ text: string; tokens: TokenReplacement[] }>(args);
+    const results = await encoder.detectReplaced(texts);
+    expect(printed).toEqual(results.map((tokens, i) => ({ text: texts[i], tokens })));
+    const { exit, stdout } = await cli(args);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^the a of\n( +\d+\.\d %  \S+ +\d+-\d+\n)+\nof x, Zürich\n/);
+    const refused = await cli(["detect-replaced", "a", "-m", "mini-bert", "--json"]);
+    expect([refused.exit, jsonError(refused).code]).toEqual([1, "UNSUPPORTED"]);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Encoder, type EmbedOptions } from "../../lib/index.js";
+import { Encoder, type EmbeddedText, type EmbedOptions } from "../../lib/index.js";
 import { requireBuilt } from "./built.js";
 import { cli, cliJson, jsonError } from "./run-cli.js";
 
@@ -170,5 +170,25 @@ describe("failures", () => {
     const { exit, stderr } = await cli(["embed", "a", "--max-length", "100000"]);
     expect(exit).toBe(2);
     expect(stderr).toContain("[INVALID_ARGUMENT]");
+  });
+});
+
+describe("embed-windows", () => {
+  it("prints what the library returns", async () => {
+    const book = "The sea was calm. A boat came in sight. ".repeat(30).trim();
+    const args = ["embed-windows", book, "a small boat", "--max-length", "64", "--stride", "8"];
+    const printed = await cliJson<EmbeddedText & { text: string }>(args);
+    const results = await encoder.embedWindows([book, "a small boat"], { maxLength: 64, stride: 8 });
+    expect(printed.map(({ windows }) => windows.length)).toEqual([results[0]!.windows.length, 1]);
+    for (const [i, { vector, windows }] of printed.entries()) {
+      expect(Float32Array.from(vector)).toEqual(results[i]!.vector);
+      for (const [w, { start, end, vector: own }] of windows.entries())
+        expect({ start, end, vector: Float32Array.from(own) }).toEqual(results[i]!.windows[w]);
+    }
+    const { exit, stdout } = await cli(args);
+    expect(exit).toBe(0);
+    expect(stdout).toMatch(/^1  0-\d+ +\d+ values  The sea was calm\./);
+    const refused = await cli([...args, "--overflow", "refuse", "--json"]);
+    expect([refused.exit, jsonError(refused).code]).toEqual([1, "INPUT_TOO_LONG"]);
   });
 });

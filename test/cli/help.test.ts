@@ -7,6 +7,7 @@ import { cli, ROOT } from "./run-cli.js";
 const COMMANDS = [
   "embed",
   "embed-sparse",
+  "embed-windows",
   "fill-mask",
   "next-sentence",
   "pseudo-log-likelihood",
@@ -15,6 +16,7 @@ const COMMANDS = [
   "classify-zero-shot",
   "rerank",
   "recognize-entities",
+  "detect-replaced",
   "answer",
   "attention",
   "generate",

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireBuilt } from "../cli/built.js";
 import { ROOT } from "../cli/run-cli.js";
 import { convert } from "../../lib/index.js";
+import { writeRandomEncoder } from "../support/random-encoders.js";
 import { writeRandomBert, type RandomBertOptions } from "../support/random-models.js";
 import { codeBlocks, localLinks, type CodeBlock } from "./markdown.js";
 
@@ -48,6 +49,9 @@ beforeAll(async () => {
     await writeRandomBert(join(project, name), options);
     await convert(join(project, name), join(project, `${name}.gguf`));
   }
+  const electra = { family: "electra", architecture: "ElectraForPreTraining" } as const;
+  await writeRandomEncoder(join(project, "electra"), electra);
+  await convert(join(project, "electra"), join(project, "electra.gguf"));
 });
 afterAll(() => rm(project, { recursive: true, force: true }));
 
