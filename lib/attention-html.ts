@@ -13,7 +13,7 @@ export interface AttentionHtmlOptions {
 export interface AttentionInput {
   /** [S] */
   readonly tokens: readonly string[];
-  /** [L, A, S, S]: layer, head, query, key. */
+  /** `[L, A, S, S]`: layer, head, query, key. */
   readonly attentions?: Tensor;
 }
 

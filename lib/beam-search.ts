@@ -71,11 +71,13 @@ export interface BeamSequence {
 export interface BeamSearchResult {
   /** The best first. */
   readonly sequences: readonly BeamSequence[];
+  /** Where the time went. */
   readonly timings: BeamSearchTimings;
 }
 
 /** Where the time of a beam search went. */
 export interface BeamSearchTimings {
+  /** Tokens of the prompt. */
   readonly promptTokens: number;
   /** How many of these the prompt cache had. */
   readonly cachedTokens: number;

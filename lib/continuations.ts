@@ -41,9 +41,11 @@ export interface ContinuationOptions {
 
 /** How likely one continuation is. */
 export interface ContinuationScore {
+  /** As given. */
   readonly continuation: string;
   /** Sum of its tokens' log-probabilities. */
   readonly logProbability: number;
+  /** The mean over its tokens. */
   readonly logProbabilityPerToken: number;
   /** Per character, that is per Unicode code point. */
   readonly logProbabilityPerCharacter: number;

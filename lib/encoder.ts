@@ -352,10 +352,12 @@ export class Encoder implements AsyncDisposable, Disposable {
     return this.#core.model.dispose();
   }
 
+  /** For `using`: begins to free the model and does not wait. */
   [Symbol.dispose](): void {
     void this.dispose();
   }
 
+  /** For `await using`: the same as `dispose()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -31,24 +31,29 @@ export class GenerationStream implements AsyncIterableIterator<GenerationChunk>,
     this.#chunks = this.#iterate(start, onToken);
   }
 
+  /** The next chunk; the first call begins the generation. Rejects with what the generation rejects with. */
   next(): Promise<IteratorResult<GenerationChunk, void>> {
     return this.#chunks.next();
   }
 
+  /** Cancels what is left of the generation, as leaving the loop does. */
   return(): Promise<IteratorResult<GenerationChunk, void>> {
     this.#end();
     return this.#chunks.return();
   }
 
+  /** Cancels what is left of the generation, and rejects with `error`. */
   throw(error: unknown): Promise<IteratorResult<GenerationChunk, void>> {
     this.#end();
     return this.#chunks.throw(error);
   }
 
+  /** The stream itself: it can be iterated once. */
   [Symbol.asyncIterator](): this {
     return this;
   }
 
+  /** For `await using`: the same as `return()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.return();
   }

@@ -94,14 +94,17 @@ export interface Generation {
   readonly seed: number;
   /** With `speculation`, unless a stop string or the consumer ended the generation. */
   readonly speculation?: SpeculationReport;
+  /** Where the time went. */
   readonly timings: GenerationTimings;
 }
 
 /** Where the time of a generation went. */
 export interface GenerationTimings {
+  /** Tokens of the prompt. */
   readonly promptTokens: number;
   /** How many of these a session or the prompt cache had evaluated before. */
   readonly cachedTokens: number;
+  /** New tokens. */
   readonly generatedTokens: number;
   /** Milliseconds waiting for other work on the model; part of `promptMs` when a stop string ended it. */
   readonly queuedMs: number;

@@ -39,6 +39,7 @@ export type { DraftModel, PromptLookup, Speculation, SpeculationReport } from ".
 
 /** What is known of a loaded decoder. */
 export interface GeneratorInfo extends ModelInfo {
+  /** Of the file; OPT and GPT-Neo are `"gpt2"` there. */
   readonly architecture: "gpt2";
   /** Names of the classifier's labels, by label number; empty without a classifier. */
   readonly labels: readonly string[];
@@ -253,10 +254,12 @@ export class Generator implements AsyncDisposable, Disposable {
     return this.#core.model.dispose();
   }
 
+  /** For `using`: begins to free the model and does not wait. */
   [Symbol.dispose](): void {
     void this.dispose();
   }
 
+  /** For `await using`: the same as `dispose()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -49,6 +49,8 @@ export type { GeneratorLoadOptions, LoadOptions, ModelInfo } from "./loading.js"
 export type { ProblemType } from "./gguf/classifier.js";
 export type {
   DeviceInfo,
+  EncoderArchitecture,
+  KvType,
   NativeHeads,
   NativeMemory,
   PoolingMode,
@@ -70,6 +72,7 @@ export type {
 } from "./tasks/pseudo-log-likelihood.js";
 export type { ScoreOptions, TextScore, TokenAlternative, TokenScore } from "./score.js";
 export type { AppendOptions, Session, SessionOptions } from "./session.js";
+export type { Overflow as SessionOverflow } from "./session-engine.js";
 export { similarity } from "./similarity.js";
 export type { SimilarityMeasure } from "./similarity.js";
 export type { Classification, ClassifyOptions } from "./tasks/classify.js";
@@ -104,7 +107,9 @@ export type {
   EncodeAsyncOptions,
   EncodeBatchOptions,
   EncodeOptions as TokenizeOptions,
+  GgufMetadata,
   SpecialIds,
+  SpecialRole,
   TokenStreamOptions,
   TruncationStrategy,
 } from "./tokenizer/index.js";

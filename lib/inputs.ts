@@ -23,8 +23,18 @@ import { breathe } from "./tokenizer/time-slices.js";
  */
 export type EncoderInput =
   | string
-  | { readonly text: string; readonly pair?: string }
-  | { readonly ids: ArrayLike<number>; readonly segmentIds?: ArrayLike<number> };
+  | {
+      /** The text, or the first of two. */
+      readonly text: string;
+      /** The second text. */
+      readonly pair?: string;
+    }
+  | {
+      /** Token ids, [S]: from 0 and below V. */
+      readonly ids: ArrayLike<number>;
+      /** Segment of each token, [S], below `info.segmentCount`. Default: all 0. */
+      readonly segmentIds?: ArrayLike<number>;
+    };
 
 /** What `onTruncate` is told about an input that lost tokens. */
 export interface Truncation {

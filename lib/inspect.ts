@@ -29,15 +29,19 @@ export type Task =
 export interface TypeSummary {
   /** GGML's name. */
   readonly type: string;
+  /** Number of tensors. */
   readonly tensors: number;
+  /** Number of weights in them. */
   readonly parameters: number;
-  /** Size of their data. */
+  /** Size of their data in bytes. */
   readonly bytes: number;
 }
 
 /** A weight that has another type than the file's. */
 export interface TypeException {
+  /** Name of the tensor. */
   readonly name: string;
+  /** Its type, by GGML's name. */
   readonly type: string;
   /** Innermost dimension first. */
   readonly shape: readonly number[];
@@ -45,6 +49,7 @@ export interface TypeException {
   readonly reason: "width" | "choice";
 }
 
+/** What the file says of its tokenizer. */
 export interface TokenizerSummary {
   /** llama.cpp's name of the model: `"bert"` is WordPiece, `"gpt2"` byte-level BPE. */
   readonly kind: string;
@@ -56,10 +61,15 @@ export interface TokenizerSummary {
 
 /** How the model embeds; absent entries are not stated in the file. */
 export interface EmbeddingSummary {
+  /** How the vectors of the tokens become one. */
   readonly pooling?: PoolingMode;
+  /** Whether embeddings are scaled to unit length. */
   readonly normalize?: boolean;
+  /** Most tokens of a text, special tokens included. */
   readonly maxSequenceLength?: number;
+  /** Prompts by name. */
   readonly prompts: Readonly<Record<string, string>>;
+  /** The prompt used when none is asked for. */
   readonly defaultPromptName?: string;
 }
 
@@ -67,10 +77,13 @@ export interface EmbeddingSummary {
 export interface Inspection {
   /** Absolute path. */
   readonly path: string;
+  /** In bytes. */
   readonly fileSize: number;
+  /** 2 or 3. */
   readonly ggufVersion: number;
   /** `general.name`, else the file's name. */
   readonly name: string;
+  /** `general.architecture`. */
   readonly architecture: string;
   /** Number of weights. */
   readonly parameters: number;
@@ -80,19 +93,28 @@ export interface Inspection {
   readonly types: readonly TypeSummary[];
   /** Weights that could have the file's type and do not. */
   readonly exceptions: readonly TypeException[];
+  /** All tensors, in the order of the file. */
   readonly tensors: readonly {
+    /** llama.cpp's name. */
     readonly name: string;
+    /** GGML's name of its type. */
     readonly type: string;
+    /** Innermost dimension first. */
     readonly shape: readonly number[];
   }[];
+  /** Absent when the file has none. */
   readonly tokenizer?: TokenizerSummary;
   /** Why the package cannot run it; the entries below are then absent and `tasks` is empty. */
   readonly problem?: string;
+  /** What it can be used for. */
   readonly tasks: readonly Task[];
   /** Heads in the file, for example `"pooler"`, `"mlm"`. */
   readonly heads: readonly string[];
+  /** Most tokens of one sequence. */
   readonly contextLength?: number;
+  /** The sizes of the graph, as its architecture names them. */
   readonly hyperparameters?: Readonly<EncoderHyperparameters> | Readonly<Gpt2Hyperparameters>;
+  /** Of encoders. */
   readonly embedding?: EmbeddingSummary;
   /** Names of a classifier's labels, by label number. */
   readonly labels?: readonly string[];
@@ -102,6 +124,7 @@ export interface Inspection {
 
 /** Options of {@link inspect}. */
 export interface InspectOptions {
+  /** Aborts the reading; it then rejects with an `AbortError`. */
   signal?: AbortSignal;
 }
 

@@ -2,6 +2,7 @@
 import type { Automaton } from "./constraint/automaton.js";
 import type { NativeModel } from "./native.js";
 
+/** How the vectors of a text's tokens become one: their mean or maximum, the first token's, or the last's. */
 export type PoolingMode = "mean" | "cls" | "max" | "last";
 
 export interface EncodeRequest {
@@ -39,7 +40,9 @@ export interface EncodeRequest {
   sparse?: SparseRequest;
 }
 
+/** How the weights that the tokens of a text give to a token of the vocabulary become one. */
 export type SparsePooling = "max" | "sum";
+/** What a logit x weighs: log(1 + max(0, x)), or with `"log1p_relu"` log(1 + log(1 + max(0, x))). */
 export type SparseActivation = "relu" | "log1p_relu";
 
 export interface SparseRequest {

@@ -32,8 +32,10 @@ export interface ModelSpec {
   tensors: TensorEntry[];
 }
 
+/** `general.architecture` of the files of encoders. */
 export type EncoderArchitecture = "bert" | "electra" | "albert" | "mpnet" | "modern-bert";
 
+/** Of the encoders, by their architecture. */
 export type EncoderHyperparameters = BertHyperparameters | AlbertHyperparameters | ModernBertHyperparameters;
 
 /** What pooled vectors go through: the linear layers dense_2, dense_3 and so on. */

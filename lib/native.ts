@@ -59,6 +59,7 @@ export interface NativeTask<T> {
   cancel(): void;
 }
 
+/** Bytes in use by a model. */
 export interface NativeMemory {
   /** Bytes of weights used in place from the mapped file. */
   mapped: number;
@@ -92,13 +93,17 @@ export interface NativeProfile {
 
 /** Which optional parts a model has. */
 export interface NativeHeads {
+  /** Over the first token: `poolerOutput` of `encode`. */
   pooler: boolean;
+  /** The masked-language-model head. */
   mlm: boolean;
+  /** BERT's next-sentence head, or ALBERT's of sentence order. */
   nextSentence: boolean;
   /** Labels of the classifier over the pooler's output; 0 when either is missing. */
   sequenceLabels: number;
   /** Labels of the classifier over every token; 0 when there is none. */
   tokenLabels: number;
+  /** Start and end of an answer. */
   questionAnswering: boolean;
   /** Tells for each token whether it was replaced. */
   replacedTokens: boolean;

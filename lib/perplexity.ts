@@ -31,6 +31,7 @@ export interface Perplexity {
   readonly scoredTokens: number;
   /** Tokens of the document. */
   readonly tokens: number;
+  /** Windows that were evaluated. */
   readonly windows: number;
 }
 

@@ -11,6 +11,7 @@ export interface ProfiledOperation {
   readonly name: string;
   /** How often it ran. */
   readonly count: number;
+  /** All its runs together. */
   readonly milliseconds: number;
   /** Its part of all the time, from 0 to 1. */
   readonly share: number;
@@ -26,12 +27,18 @@ export interface Profile {
   readonly isa: string;
   /** `"fused"`: the kernels of this package; `"generic"`: GGML's operations. */
   readonly lowering: "fused" | "generic";
+  /** Compute threads. */
   readonly threads: number;
   /**
    * What the kernels of this package reach on data in the first cache, on all threads at once, measured at
    * loading: billions of operations per second, in 8-bit integers and in 32-bit floats.
    */
-  readonly kernelPeak: { readonly int8: number; readonly float32: number };
+  readonly kernelPeak: {
+    /** With quantized weights. */
+    readonly int8: number;
+    /** With float weights. */
+    readonly float32: number;
+  };
   /** Batches computed. */
   readonly batches: number;
   /** Time the engine worked. */

@@ -4,7 +4,12 @@ import type { GeneratorCore } from "./generator.js";
 import { expected, isObject, tokenIds, type Check } from "./options.js";
 
 /** A prompt: a text, or token ids used exactly as they are. */
-export type GeneratorInput = string | { readonly ids: ArrayLike<number> };
+export type GeneratorInput =
+  | string
+  | {
+      /** Token ids, [S]: from 0 and below V. */
+      readonly ids: ArrayLike<number>;
+    };
 
 /** A prompt whose types are right, with ids in range. */
 export type CheckedPrompt = string | Int32Array;

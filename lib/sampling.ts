@@ -57,7 +57,12 @@ export interface SamplingSettings {
    * one token is certain and `temperature + range` where all are as likely: the entropy, as a part of the
    * most that is possible, to the power of `exponent`. Default: off; `exponent` 1.
    */
-  dynamicTemperature?: { range: number; exponent?: number };
+  dynamicTemperature?: {
+    /** How far the temperature may go to either side; at least 0. */
+    range: number;
+    /** Power of the entropy's share; above 0. Default: 1. */
+    exponent?: number;
+  };
   /** Sample among the k most likely tokens; 0 for all. Default: 0. */
   topK?: number;
   /** Sample among the fewest most likely tokens whose probability reaches p, in (0, 1]. Default: 1 (all). */
@@ -78,13 +83,25 @@ export interface SamplingSettings {
    * Exclude top choices: with `probability`, of the tokens as likely as `threshold` only the least likely
    * stays (P. E. Weidmann, 2024). Default: off; `threshold` 0.1.
    */
-  xtc?: { probability: number; threshold?: number };
+  xtc?: {
+    /** How often top choices are excluded, from 0 to 1. */
+    probability: number;
+    /** What a top choice's probability is at least. Default: 0.1. */
+    threshold?: number;
+  };
   /**
    * Holds the surprise of the tokens near `tau` bits by choosing after each how surprising the next may be;
    * `eta` is how fast it learns (arXiv:2007.14966). Version 1 estimates from the 100 most likely tokens how
    * many to draw from; version 2 compares each. Default: off; `tau` 5, `eta` 0.1.
    */
-  mirostat?: { version: 1 | 2; tau?: number; eta?: number };
+  mirostat?: {
+    /** Which of the paper's two algorithms. */
+    version: 1 | 2;
+    /** The surprise to hold, in bits; at least 0. Default: 5. */
+    tau?: number;
+    /** Learning rate; at least 0. Default: 0.1. */
+    eta?: number;
+  };
   /**
    * Above 1 makes tokens that prompt and text have already less likely: positive logits are divided by it,
    * negative ones multiplied (arXiv:1909.05858, and as Hugging Face has it). Default: 1.
@@ -103,10 +120,15 @@ export interface SamplingSettings {
    * tokens (0: all). Default: off; `base` 1.75, `allowedLength` 2, `window` 0, breakers `"\n"`, `":"`, `"\""`, `"*"`.
    */
   dry?: {
+    /** Penalty of a repetition of `allowedLength` tokens; at least 0, which is off. */
     multiplier: number;
+    /** What each further token multiplies it by. Default: 1.75. */
     base?: number;
+    /** Tokens that may be repeated; at least 1. Default: 2. */
     allowedLength?: number;
+    /** How many of the latest tokens it looks at; 0 for all. Default: 0. */
     window?: number;
+    /** Texts that no repetition goes over. Default: `"\n"`, `":"`, `"\""`, `"*"`. */
     sequenceBreakers?: readonly string[];
   };
   /** No sequence of so many tokens occurs twice in prompt and text (arXiv:1705.04304); 0: off. Default: 0. */

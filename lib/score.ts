@@ -24,6 +24,7 @@ export interface ScoreOptions {
 
 /** One of the likeliest tokens at a place. */
 export interface TokenAlternative {
+  /** Token id. */
   readonly token: number;
   /** The vocabulary's form of the token. */
   readonly tokenString: string;
@@ -37,8 +38,9 @@ export interface TokenScore {
   readonly token: number;
   /** The vocabulary's form of the token. */
   readonly tokenString: string;
-  /** Where it stands in the text, in UTF-16 units; tokens that share a character have the same. */
+  /** Where it begins in the text, in UTF-16 units; tokens that share a character have the same. */
   readonly start: number;
+  /** Where it ends: `text.slice(start, end)`. */
   readonly end: number;
   /** Natural logarithm of its probability; null for a first token that has nothing before it. */
   readonly logProbability: number | null;
@@ -56,6 +58,7 @@ export interface TextScore {
   readonly perplexity: number;
   /** Tokens that have a score. */
   readonly scoredTokens: number;
+  /** All tokens of the text. */
   readonly tokens: readonly TokenScore[];
 }
 

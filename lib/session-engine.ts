@@ -2,7 +2,7 @@
 import { InputTooLongError } from "./errors.js";
 import type { GenerateRequest, GenerateResult, NativeModel, NativeSession, NativeTask } from "./native.js";
 
-/** See `overflow` of SessionOptions. */
+/** What a session does when its context is full; see `overflow` of `SessionOptions`. */
 export type Overflow = "stop" | "error" | "reevaluate";
 
 export class SessionEngine {

@@ -230,10 +230,12 @@ export class Session implements Disposable, AsyncDisposable {
     this.#native.dispose();
   }
 
+  /** For `using`: the same as `dispose()`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** For `await using`: the same as `dispose()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
     await this.#last;

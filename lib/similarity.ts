@@ -8,7 +8,12 @@ import { expected, oneOf, type Check } from "./options.js";
  */
 export type SimilarityMeasure = "cosine" | "dot" | "euclidean" | "manhattan" | "hamming";
 
-/** @param measure - Default: `"cosine"`; a zero vector has a cosine of 0 with every other. */
+/**
+ * How alike two vectors of the same length are: the higher, the more.
+ *
+ * @param measure - Default: `"cosine"`; a zero vector has a cosine of 0 with every other.
+ * @throws InvalidArgumentError when the lengths differ, or a vector is empty.
+ */
 export function similarity(
   a: ArrayLike<number>,
   b: ArrayLike<number>,

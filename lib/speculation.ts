@@ -10,6 +10,7 @@ import { checkOptions, expected, integer, isObject, oneOf, type Check } from "./
  * "Prompt Lookup Decoding", 2023). Costs no memory.
  */
 export interface PromptLookup {
+  /** Looks in the prompt and the text so far. */
   readonly method: "promptLookup";
   /** The longest sequence of last tokens that is looked for, at least 1. Default: 3. */
   readonly ngramSize?: number;
@@ -22,6 +23,7 @@ export interface PromptLookup {
  * Transformers via Speculative Decoding", 2023).
  */
 export interface DraftModel {
+  /** Asks a second model. */
   readonly method: "draftModel";
   /** Is only used: who loaded it disposes of it, after the generation. */
   readonly model: Generator;

@@ -48,7 +48,9 @@ export interface ConvertOptions {
 
 /** A tensor as it was written. */
 export interface ConvertedTensor {
+  /** llama.cpp's name of it, for example `"blk.0.attn_q.weight"`. */
   readonly name: string;
+  /** Its type in the file. */
   readonly type: TensorType;
   /** Innermost dimension first. */
   readonly shape: readonly number[];
@@ -58,7 +60,7 @@ export interface ConvertedTensor {
 export interface ConvertResult {
   /** Absolute path of the file. */
   readonly path: string;
-  /** Its size. */
+  /** Its size in bytes. */
   readonly bytes: number;
   /** Of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT become `"bert"`. */
   readonly architecture: ModelSpec["architecture"];
@@ -66,6 +68,7 @@ export interface ConvertResult {
   readonly type: TensorType;
   /** Number of weights. */
   readonly parameters: number;
+  /** All tensors, in the order of the file. */
   readonly tensors: readonly ConvertedTensor[];
 }
 

@@ -11,7 +11,9 @@ import { encodeRequest } from "./request.js";
 
 /** A question and the text that may hold its answer. */
 export interface QuestionInput {
+  /** What to answer. */
   readonly question: string;
+  /** The text that may hold the answer, of any length. */
   readonly context: string;
 }
 
@@ -42,6 +44,7 @@ export interface Answer {
   readonly score: number;
   /** Where it begins, in UTF-16 units. */
   readonly start: number;
+  /** Where it ends. */
   readonly end: number;
 }
 

@@ -25,11 +25,13 @@ export interface BiasPair {
 
 /** What {@link Encoder.biasProbe} returns. */
 export interface BiasProbe {
+  /** In the order given. */
   readonly pairs: readonly BiasPair[];
   /** Share of the pairs whose stereotype is preferred; a tie counts half. Without bias it is about 0.5. */
   readonly fraction: number;
-  /** Wilson's interval around `fraction`. */
+  /** Wilson's score interval around `fraction` (Wilson, 1927). */
   readonly interval: readonly [low: number, high: number];
+  /** That of the interval. */
   readonly confidence: number;
 }
 

@@ -26,9 +26,11 @@ export interface TokenReplacement {
   readonly tokenString: string;
   /** Probability that it replaces the original one, from 0 to 1: the logistic function of `logit`. */
   readonly probability: number;
+  /** The head's own number. */
   readonly logit: number;
-  /** Where it stands in the text, in UTF-16 units. */
+  /** Where it begins in the text, in UTF-16 units. */
   readonly start: number;
+  /** Where it ends: `text.slice(start, end)`. */
   readonly end: number;
 }
 

@@ -10,15 +10,19 @@ import { encodeRequest } from "./request.js";
 
 /** Options of {@link Encoder.embedWindows}; those of `embed` have the same meaning here. */
 export interface EmbedWindowsOptions extends WindowOptions {
+  /** As of {@link EmbedOptions}, within a window. Default: `info.pooling`. */
   pooling?: PoolingMode;
+  /** Scale each vector to unit L2 length. Default: `info.normalize`. */
   normalize?: boolean;
+  /** Keep only the first `dimensions` values, then normalize. Default: all `info.dimensions`. */
   dimensions?: number;
-  /** What is put before the text in every window. */
+  /** What is put before the text in every window; see the `prompt` of {@link EmbedOptions}. */
   prompt?: string;
 }
 
 /** A window of a text. */
 export interface EmbeddedWindow {
+  /** [H] or `dimensions` values. */
   readonly vector: Float32Array;
   /** Where its text begins, in UTF-16 units. */
   readonly start: number;

@@ -18,7 +18,9 @@ export type EmbeddingOf<P extends EmbeddingPrecision> = P extends "float32"
 
 /** The least and the greatest value of each dimension. */
 export interface EmbeddingRanges {
+  /** The least value of each dimension. */
   readonly min: ArrayLike<number>;
+  /** The greatest. */
   readonly max: ArrayLike<number>;
 }
 
@@ -49,7 +51,9 @@ export function embeddingRangesOf(dimensions: number): Check<EmbeddingRanges> {
  * once and keep them with the embeddings; those of different ranges cannot be compared.
  */
 export function embeddingRanges(embeddings: readonly ArrayLike<number>[]): {
+  /** The least value of each dimension. */
   min: Float32Array;
+  /** The greatest. */
   max: Float32Array;
 } {
   const checked = arrayOf(vector, "an array of one embedding or more")(embeddings, "embeddings");

@@ -46,9 +46,9 @@ export interface EncoderOutput {
   readonly lastHiddenState?: Tensor;
   /** tanh(W h + b) of the first token's last hidden state h, [H]. */
   readonly poolerOutput?: Float32Array;
-  /** [L + 1, S, H]: the embedding's output, then each layer's. */
+  /** `[L + 1, S, H]`: the embedding's output, then each layer's. */
   readonly hiddenStates?: Tensor;
-  /** [L, A, S, S]: layer, head, query, key. */
+  /** `[L, A, S, S]`: layer, head, query, key. */
   readonly attentions?: Tensor;
 }
 

@@ -9,9 +9,11 @@ export type ScoreActivation = "softmax" | "sigmoid" | "none";
 
 /** One label of a classifier with its score. */
 export interface LabelScore {
+  /** Its name. */
   readonly label: string;
   /** Number of the label. */
   readonly index: number;
+  /** As `activation` says: for the softmax and the sigmoid a probability, from 0 to 1. */
   readonly score: number;
 }
 

@@ -15,8 +15,9 @@ export interface TokenLikelihood {
   readonly tokenString: string;
   /** Natural logarithm of its probability. */
   readonly logProbability: number;
-  /** Where it stands in the text, in UTF-16 units. */
+  /** Where it begins in the text, in UTF-16 units. */
   readonly start: number;
+  /** Where it ends: `text.slice(start, end)`. */
   readonly end: number;
 }
 

@@ -11,4 +11,5 @@ export {
   type SpecialIds,
   type TokenStreamOptions,
 } from "./tokenizer.js";
+export type { SpecialRole } from "./tokenizer-parts.js";
 export type { TruncationStrategy } from "./truncation.js";

@@ -10,6 +10,7 @@ import { BertWordScanner, Gpt2WordScanner } from "./word-scanners.js";
 
 /** Roles of special tokens that callers ask for. */
 export const SPECIAL_ROLES = ["cls", "sep", "mask", "pad", "unk", "bos", "eos"] as const;
+/** What a special token is for. */
 export type SpecialRole = (typeof SPECIAL_ROLES)[number];
 
 /** What the configuration files beside a tokenizer say. */

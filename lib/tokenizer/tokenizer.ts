@@ -110,6 +110,7 @@ const textOrPair: Check<readonly [string, string?]> = (value, name) => {
 export class Tokenizer {
   /** Tokens of the model and added tokens. */
   readonly vocabSize: number;
+  /** Ids of its special tokens. */
   readonly specialIds: SpecialIds;
   /** Longest input of the model in tokens, where the tokenizer's configuration states it. */
   readonly modelMaxLength: number | undefined;
