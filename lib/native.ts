@@ -137,15 +137,17 @@ export interface NativeModel {
   dispose(): Promise<void>;
 }
 
+/** A device that models can be loaded on. */
 export interface DeviceInfo {
   /** The name `device` takes: `"cpu"`, `"cuda:0"`, `"metal"`. */
   id: string;
+  /** What it is computed with. */
   kind: "cpu" | "cuda" | "metal";
   /** What the maker calls it. */
   name: string;
-  /** Bytes. */
+  /** Memory it has, in bytes. */
   memoryTotal: number;
-  /** Bytes. */
+  /** Memory that is free, in bytes. */
   memoryFree: number;
   /** Instruction sets or capabilities in use, for example `"AVX2"`. */
   features: string[];

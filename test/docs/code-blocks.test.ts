@@ -1,104 +1,123 @@
-/** What the documentation shows has to work: every example is run, every link is followed. */
+/** What the documentation shows has to work: every block of code is run, and prints what it says it prints. */
 import { execFile } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { promisify } from "node:util";
+import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { requireBuilt } from "../cli/built.js";
-import { ROOT } from "../cli/run-cli.js";
-import { convert } from "../../lib/index.js";
-import { writeRandomEncoder } from "../support/random-encoders.js";
-import { writeRandomBert, type RandomBertOptions } from "../support/random-models.js";
-import { codeBlocks, localLinks, type CodeBlock } from "./markdown.js";
+import { MAIN, ROOT } from "../cli/run-cli.js";
+import { codeBlocks, PAGES, type CodeBlock } from "./markdown.js";
+import { makeProject } from "./project.js";
 
 const run = promisify(execFile);
-const DOCS = ["README.md", ...readdirSync(join(ROOT, "docs")).map((name) => `docs/${name}`)];
-/** What needs a network, or is what runs this test. */
-const NOT_RUN = [/^huggingface-cli download /, /^npm install ggml-transformers$/, /^npm (?:run demo|test)$/];
+const SCRIPTS = ["js", "ts"];
+const DATA = ["json"];
+const SHELL = "sh";
 
-let project: string;
+/** Commands that need a network, or hours, or that run this test. */
+const NOT_RUN = [
+  /^huggingface-cli download /,
+  /^git clone /,
+  /^npm (?:ci|install|pack|test|version|publish)\b/,
+  /^npm rebuild /,
+  /^npx changeset\b/,
+  /^node models\/regenerate\.mjs /,
+];
+/** Scripts of a package.json: that they are there is checked. */
+const NPM_RUN = /^npm (?:--prefix (\S+) )?run ([\w:-]+)/;
 
-/** Models that the documentation calls by name: random ones of the right kind. */
-const TASK_MODELS: Record<string, RandomBertOptions> = {
-  sentiment: { architecture: "BertForSequenceClassification", labels: ["negative", "positive"] },
-  ner: { architecture: "BertForTokenClassification", labels: ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"] },
-  qa: { architecture: "BertForQuestionAnswering" },
-  nli: {
-    architecture: "BertForSequenceClassification",
-    labels: ["contradiction", "neutral", "entailment"],
-  },
-  reranker: { architecture: "BertForSequenceClassification", labels: 1 },
-};
-
-// A project that has the package installed, and models from the hub lying in its folder.
+let project: Awaited<ReturnType<typeof makeProject>>;
 beforeAll(async () => {
   await requireBuilt();
-  project = await mkdtemp(join(tmpdir(), "readme-"));
-  await mkdir(join(project, "node_modules", ".bin"), { recursive: true });
-  await symlink(ROOT, join(project, "node_modules", "ggml-transformers"), "junction");
-  await writeFile(join(project, "package.json"), '{ "type": "module" }\n');
-  await writeRandomBert(join(project, "all-MiniLM-L6-v2"), {
-    architecture: "BertModel",
-    hidden: 384,
-    heads: 12,
-    sentenceTransformers: { maxSequenceLength: 128 },
-  });
-  for (const [name, options] of Object.entries(TASK_MODELS)) {
-    await writeRandomBert(join(project, name), options);
-    await convert(join(project, name), join(project, `${name}.gguf`));
-  }
-  const electra = { family: "electra", architecture: "ElectraForPreTraining" } as const;
-  await writeRandomEncoder(join(project, "electra"), electra);
-  await convert(join(project, "electra"), join(project, "electra.gguf"));
+  project = await makeProject();
 });
-afterAll(() => rm(project, { recursive: true, force: true }));
+afterAll(() => project.remove());
 
-function blocksOf(language: string): { name: string; block: CodeBlock }[] {
-  return DOCS.flatMap((file) =>
-    codeBlocks(join(ROOT, file))
-      .filter((block) => block.language === language)
-      .map((block) => ({ name: `${file}:${block.line}`, block })),
-  );
+/** Pages that have blocks of these languages, with the blocks. */
+function blocksBy(languages: readonly string[]): { page: string; blocks: CodeBlock[] }[] {
+  return PAGES.map((page) => ({
+    page,
+    blocks: codeBlocks(page).filter(({ language }) => languages.includes(language)),
+  })).filter(({ blocks }) => blocks.length > 0);
 }
 
 /** What `console.log(...); // text` lines say they print. */
 function promised(code: string): string[] {
-  return Array.from(code.matchAll(/^\s*console\.log\(.*\); \/\/ (.+)$/gm), (match) => match[1]!);
+  return Array.from(code.matchAll(/console\.log\(.*\);? \/\/ (.+)$/gm), (match) => match[1]!);
 }
 
-describe("JavaScript examples", () => {
-  const examples = blocksOf("js");
-  it("are five or more", () => expect(examples.length).toBeGreaterThanOrEqual(5));
-
-  it.each(examples)("$name", async ({ block }) => {
-    const file = join(project, `example-${block.line}.js`);
-    await writeFile(file, block.code);
-    const { stdout, stderr } = await run(process.execPath, [file], { cwd: project });
-    expect(stderr).toBe("");
-    if (block.code.includes("console.log") || block.code.includes("stdout.write")) {
-      expect(stdout).not.toBe("");
+it("is in languages that are checked", () => {
+  for (const page of PAGES) {
+    for (const { language, line } of codeBlocks(page)) {
+      expect([...SCRIPTS, ...DATA, SHELL, "text"], `${page}:${line}`).toContain(language);
     }
-    for (const line of promised(block.code)) expect(stdout.split("\n")).toContain(line);
+  }
+});
+
+describe("scripts of", () => {
+  it.each(blocksBy(SCRIPTS))("$page", async ({ page, blocks }) => {
+    const files = await Promise.all(blocks.map((block) => writeModule(page, block)));
+    const runner = join(ROOT, "test", "docs", "run-modules.mjs");
+    const { stdout, stderr } = await run(process.execPath, [runner, ...files], { cwd: project.folder });
+    expect(stderr).toBe("");
+    const reports = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { output: string; error?: string });
+    expect(reports.length).toBe(blocks.length);
+    for (const [i, { code, line }] of blocks.entries()) {
+      const { output, error } = reports[i]!;
+      const at = `${page}:${line}`;
+      expect(error, at).toBeUndefined();
+      if (/console\.log|stdout\.write/.test(code)) expect(output, at).not.toBe("");
+      expect(inOrder(promised(code), output.split("\n")), `${at} printed\n${output}`).toEqual([]);
+    }
   });
 });
 
-describe("shell examples", () => {
-  const lines = blocksOf("sh").flatMap(({ name, block }) =>
-    block.code.split("\n").map((line, i) => ({ name: `${name} +${i}`, line })),
+/** Writes a block as a module; of TypeScript, without its types. */
+async function writeModule(page: string, { language, code, line }: CodeBlock): Promise<string> {
+  const file = join(project.folder, `${page.replaceAll(/\W/g, "-")}-${line}.js`);
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
+  await writeFile(file, language === "ts" ? ts.transpileModule(code, { compilerOptions }).outputText : code);
+  return file;
+}
+
+/** What is missing of the lines that should come, in this order. */
+function inOrder(expected: readonly string[], lines: readonly string[]): string[] {
+  let from = 0;
+  return expected.filter((line) => {
+    const at = lines.indexOf(line, from);
+    if (at >= 0) from = at + 1;
+    return at < 0;
+  });
+}
+
+describe("commands of", () => {
+  const commands = blocksBy([SHELL]).flatMap(({ page, blocks }) =>
+    blocks.flatMap(({ code, line }) =>
+      code
+        .split("\n")
+        .map((command, i) => ({ at: `${page}:${line + i}`, command }))
+        .filter(({ command }) => command !== "" && !command.startsWith("#")),
+    ),
   );
 
-  it.each(lines.filter(({ line }) => !NOT_RUN.some((pattern) => pattern.test(line))))(
-    "$name: $line",
-    async ({ line }) => {
-      const command = /^npx ggml-transformers (.+)$/.exec(line);
-      expect(command, "an example that this test cannot run").not.toBeNull();
-      const main = join(ROOT, "dist", "cli", "main.js");
-      const { stdout } = await run(process.execPath, [main, ...shellWords(command![1]!)], { cwd: project });
-      expect(stdout).not.toBe("");
-    },
-  );
+  it.each(commands)("$at: $command", async ({ command }) => {
+    if (NOT_RUN.some((pattern) => pattern.test(command))) return;
+    const npm = NPM_RUN.exec(command);
+    if (npm) {
+      const manifest = readFileSync(join(ROOT, npm[1] ?? ".", "package.json"), "utf8");
+      expect(Object.keys((JSON.parse(manifest) as { scripts: object }).scripts)).toContain(npm[2]);
+      return;
+    }
+    const ours = /^npx ggml-transformers (.+)$/.exec(command);
+    expect(ours, "a command that this test cannot run").not.toBeNull();
+    const { stdout } = await run(process.execPath, [MAIN, ...shellWords(ours![1]!)], { cwd: project.folder });
+    expect(stdout).not.toBe("");
+  });
 });
 
 /** Words separated by blanks, double quotes taken off. */
@@ -106,11 +125,8 @@ function shellWords(line: string): string[] {
   return Array.from(line.matchAll(/"([^"]*)"|(\S+)/g), (match) => match[1] ?? match[2]!);
 }
 
-describe("links", () => {
-  it.each(DOCS)("of %s lead somewhere", (file) => {
-    for (const target of localLinks(join(ROOT, file))) {
-      const path = resolve(join(ROOT, dirname(file)), target);
-      expect(existsSync(path), `${file} links to ${target}`).toBe(true);
-    }
+describe("data of", () => {
+  it.each(blocksBy(DATA))("$page", ({ blocks }) => {
+    for (const { code } of blocks) expect(() => JSON.parse(code) as unknown).not.toThrow();
   });
 });

@@ -1,5 +1,19 @@
-/** Code blocks of a Markdown file. */
-import { readFileSync } from "node:fs";
+/** What tests need of a Markdown file: its code blocks, its links, and what can be linked to. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../cli/run-cli.js";
+
+/** Every page of documentation, relative to the repository. */
+export const PAGES: readonly string[] = [
+  ...markdownFiles(""),
+  ...["docs", "models", "bench", "site"].flatMap(markdownFiles),
+];
+
+function markdownFiles(folder: string): string[] {
+  return readdirSync(join(ROOT, folder))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => (folder === "" ? name : `${folder}/${name}`));
+}
 
 export interface CodeBlock {
   language: string;
@@ -8,10 +22,10 @@ export interface CodeBlock {
   line: number;
 }
 
-export function codeBlocks(path: string): CodeBlock[] {
+export function codeBlocks(page: string): CodeBlock[] {
   const blocks: CodeBlock[] = [];
   let open: { language: string; line: number; lines: string[] } | undefined;
-  for (const [i, line] of readFileSync(path, "utf8").split("\n").entries()) {
+  for (const [i, line] of read(page).split("\n").entries()) {
     const fence = /^```(\w*)\s*$/.exec(line);
     if (open === undefined) {
       if (fence) open = { language: fence[1]!, line: i + 2, lines: [] };
@@ -22,12 +36,39 @@ export function codeBlocks(path: string): CodeBlock[] {
       open.lines.push(line);
     }
   }
-  if (open !== undefined) throw new Error(`${path}:${open.line}: the code block has no end`);
+  if (open !== undefined) throw new Error(`${page}:${open.line}: the code block has no end`);
   return blocks;
 }
 
-/** Targets of links and images, without fragments, of those that are not on the web. */
-export function localLinks(path: string): string[] {
-  const targets = Array.from(readFileSync(path, "utf8").matchAll(/\]\(([^)\s]+)\)/g), (match) => match[1]!);
-  return targets.filter((target) => !/^(?:https?:|#)/.test(target)).map((target) => target.split("#")[0]!);
+/** Links and images that are not on the web: the file, empty for the page itself, and the heading if there is one. */
+export function localLinks(page: string): { file: string; anchor: string | undefined }[] {
+  const targets = Array.from(prose(page).matchAll(/\]\(([^)\s]+)\)/g), (match) => match[1]!);
+  return targets
+    .filter((target) => !/^https?:/.test(target))
+    .map((target) => {
+      const [file, anchor] = target.split("#");
+      return { file: file!, anchor };
+    });
+}
+
+/** What `#...` may name: the headings, as GitHub and the site spell them. */
+export function anchors(page: string): Set<string> {
+  const headings = Array.from(prose(page).matchAll(/^#{1,6} +(.+)$/gm), (match) => match[1]!);
+  return new Set(
+    headings.map((heading) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, "")
+        .trim()
+        .replace(/ /g, "-"),
+    ),
+  );
+}
+
+function prose(page: string): string {
+  return read(page).replace(/^```.*?^```$/gms, "");
+}
+
+function read(page: string): string {
+  return readFileSync(join(ROOT, page), "utf8");
 }
