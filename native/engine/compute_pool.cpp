@@ -31,9 +31,14 @@ uint64_t ticket_of(uint32_t round, uint32_t index) { return (static_cast<uint64_
 
 uint32_t round_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 32); }
 
+// The first of `count` pieces in that range; in one beyond the last, `count`.
+uint32_t range_begin(size_t range, int64_t count, size_t ranges) {
+    return static_cast<uint32_t>(count * static_cast<int64_t>(range) / static_cast<int64_t>(ranges));
+}
+
 }  // namespace
 
-ComputePool::ComputePool(int threads) {
+ComputePool::ComputePool(int threads) : ranges_(static_cast<size_t>(threads)) {
     for (int thread = 1; thread < threads; ++thread) {
         workers_.emplace_back([this, thread] { serve(thread); });
     }
@@ -54,20 +59,23 @@ void ComputePool::run(int64_t count, Piece piece, void* context) {
         for (int64_t index = 0; index < count; ++index) piece(context, index, 0);
         return;
     }
-    // Close the old round first: a worker that still holds its last ticket could otherwise use it with the
-    // new round's count. Whoever reads one of the new values below also sees that the old ticket is gone.
-    ticket_.store(ticket_of(round_, closed));
+    // Close the old round first: a worker that still holds one of its tickets could otherwise use it with the
+    // new round's count. Whoever reads one of the new values below also sees that the old tickets are gone.
+    const uint32_t last = round_.load(std::memory_order_relaxed), round = last + 1;
+    for (Range& range : ranges_) range.ticket.store(ticket_of(last, closed));
     piece_.store(piece, std::memory_order_release);
     context_.store(context, std::memory_order_release);
     count_.store(static_cast<uint32_t>(count), std::memory_order_release);
     done_.store(0, std::memory_order_relaxed);
-    ++round_;
-    ticket_.store(ticket_of(round_, 0));
+    for (size_t i = 0; i < ranges_.size(); ++i)
+        ranges_[i].ticket.store(ticket_of(round, range_begin(i, count, ranges_.size())),
+                                std::memory_order_release);
+    round_.store(round);
     if (parked_.load() > 0) {
         const std::lock_guard lock(mutex_);
         wake_.notify_all();
     }
-    work(0, round_);
+    work(0, round);
     for (int spins = 0; done_.load(std::memory_order_acquire) != static_cast<uint32_t>(count); ++spins) {
         if (spins < spins_before_yielding) {
             relax();
@@ -77,32 +85,44 @@ void ComputePool::run(int64_t count, Piece piece, void* context) {
     }
 }
 
+// Its own pieces, then those of the threads after it.
 void ComputePool::work(int thread, uint32_t round) {
-    uint64_t ticket = ticket_.load(std::memory_order_acquire);
+    uint32_t done = 0;
+    for (size_t i = 0; i < ranges_.size(); ++i)
+        done += work_through((static_cast<size_t>(thread) + i) % ranges_.size(), thread, round);
+    if (done > 0) done_.fetch_add(done, std::memory_order_release);
+}
+
+// Returns how many pieces it has computed.
+uint32_t ComputePool::work_through(size_t range, int thread, uint32_t round) {
+    std::atomic<uint64_t>& next = ranges_[range].ticket;
+    uint32_t done = 0;
+    uint64_t ticket = next.load(std::memory_order_acquire);
     while (round_of(ticket) == round) {
         const uint32_t count = count_.load(std::memory_order_acquire);
         const Piece piece = piece_.load(std::memory_order_acquire);
         void* const context = context_.load(std::memory_order_acquire);
         const auto index = static_cast<uint32_t>(ticket);
-        if (index >= count) return;
-        if (!ticket_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
+        if (index >= range_begin(range + 1, count, ranges_.size())) break;
+        if (!next.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel)) continue;
         piece(context, index, thread);
-        done_.fetch_add(1, std::memory_order_release);
-        ticket = ticket_.load(std::memory_order_acquire);
+        ++done;
+        ticket = next.load(std::memory_order_acquire);
     }
+    return done;
 }
 
 void ComputePool::serve(int thread) {
     uint32_t last = 0;
     while (wait_for_round(last)) {
-        last = round_of(ticket_.load(std::memory_order_acquire));
+        last = round_.load(std::memory_order_acquire);
         work(thread, last);
     }
 }
 
 // Returns false when the pool ends.
 bool ComputePool::wait_for_round(uint32_t last) {
-    const auto changed = [this, last] { return round_of(ticket_.load()) != last; };
+    const auto changed = [this, last] { return round_.load() != last; };
     for (int spins = 0; spins < spins_before_parking; ++spins) {
         if (changed()) return true;
         if (stopping_.load(std::memory_order_relaxed)) return false;

@@ -1,6 +1,7 @@
 // The threads behind the fused CPU operations of one model. One thread walks the graph; each operation splits
-// its work into many small pieces that the walking thread and the pool take from a common counter. A thread
-// that the system has put aside holds up nobody: the others take its pieces.
+// its work into many small pieces, of which every thread has a range of its own: it takes them in order, so
+// that what they read lies in order as well, and then those that others have left. A thread that the system
+// has put aside holds up nobody: the others take its pieces.
 #pragma once
 
 #include <atomic>
@@ -37,21 +38,27 @@ class ComputePool {
  private:
     using Piece = void (*)(void* context, int64_t index, int thread);
 
+    // The pieces of a thread's range that are left. The round in the upper half, the next index in the lower:
+    // taking an index proves that the round's work, read before, is still the current one.
+    struct alignas(64) Range {
+        std::atomic<uint64_t> ticket{0};
+    };
+
     void run(int64_t count, Piece piece, void* context);
     void work(int thread, uint32_t round);
+    uint32_t work_through(size_t range, int thread, uint32_t round);
     void serve(int thread);
     bool wait_for_round(uint32_t last);
 
-    // The round in the upper half, the next index in the lower: taking an index proves that the round's work,
-    // read before, is still the current one.
-    std::atomic<uint64_t> ticket_{0};
-    std::atomic<Piece> piece_{nullptr};
+    std::vector<Range> ranges_;  // [threads]
+    // Of the round at hand.
+    alignas(64) std::atomic<Piece> piece_{nullptr};
     std::atomic<void*> context_{nullptr};
     std::atomic<uint32_t> count_{0};
-    std::atomic<uint32_t> done_{0};
-    uint32_t round_ = 0;
+    std::atomic<uint32_t> round_{0};
+    alignas(64) std::atomic<uint32_t> done_{0};
 
-    std::atomic<int> parked_{0};
+    alignas(64) std::atomic<int> parked_{0};
     std::atomic<bool> stopping_{false};
     std::mutex mutex_;
     std::condition_variable wake_;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/error.h"
+#include "engine/huge_pages.h"
 #include "engine/kv_bytes.h"
 
 namespace ggml_transformers {
@@ -139,6 +140,9 @@ KvSegment::KvSegment(const KvLayout& layout, int64_t positions)
                     "The device cannot hold a KV cache of " + std::to_string(bytes_) + " bytes")
             .with("required", static_cast<double>(bytes_));
     }
+    if (ggml_backend_buffer_is_host(buffer_.get()))
+        prefer_huge_pages(ggml_backend_buffer_get_base(buffer_.get()),
+                          ggml_backend_buffer_get_size(buffer_.get()));
     // Plain operations multiply masked positions by zero: they must be finite.
     if (!layout.fused) ggml_backend_buffer_clear(buffer_.get(), 0);
     *in_use_ += bytes_;

@@ -87,8 +87,8 @@ ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_t
 const float* FusedCpu::table_row(const ggml_tensor* table, int64_t index, float* scratch) const {
     const auto found = packed_.find(table->data);
     // Q16 has rounded what the file holds.
-    if (found != packed_.end() && found->second.weights.format != Format::Q16) {
-        unpack_row(found->second.weights, index, scratch);
+    if (found != packed_.end() && found->second.format != Format::Q16) {
+        unpack_row(found->second, index, scratch);
         return scratch;
     }
     const auto* row = static_cast<const uint8_t*>(table->data) + static_cast<size_t>(index) * table->nb[1];

@@ -12,6 +12,7 @@
 #include "engine/graph_builder.h"
 #include "engine/ragged_batch.h"
 #include "engine/sparse_pooling.h"
+#include "engine/weight_memory.h"
 #include "graph/blocks.h"
 #include "graph/row_store.h"
 #include "kernels/kernels.h"
@@ -57,17 +58,12 @@ class FusedCpu {
                                     const RaggedBatch& batch, ggml_tensor* sequences, ggml_tensor* x);
 
     // Bytes of packed weights, and of working memory.
-    uint64_t packed_bytes() const { return packed_bytes_; }
+    uint64_t packed_bytes() const { return weight_memory_.bytes(); }
     uint64_t scratch_bytes() const;
     // Gives the working memory back.
     void release();
 
  private:
-    // A weight as its kernel reads it.
-    struct Packed {
-        AlignedBuffer memory;
-        PackedWeights weights;
-    };
     // One layer's part of a linear operation.
     struct Product {
         const ggml_tensor* weight = nullptr;
@@ -89,7 +85,8 @@ class FusedCpu {
     // Whether the kernels know the weights' type, and the form their rows have then.
     static bool has_kernel(const ggml_tensor* weight);
     static RowForm row_form(const ggml_tensor* weight);
-    const Packed& packed(const ggml_tensor* weight);
+    // The weight as its kernel reads it.
+    const PackedWeights& packed(const ggml_tensor* weight);
     // Row `index` as floats, perhaps in `scratch`.
     const float* table_row(const ggml_tensor* table, int64_t index, float* scratch) const;
     // Queries, keys or values of all heads, [H, T]: rows `stride` floats apart.
@@ -134,8 +131,8 @@ class FusedCpu {
     ComputePool pool_;
     const Kernels& kernels_;
     Profile* profile_;
-    std::unordered_map<const void*, Packed> packed_;  // by the weight's address
-    uint64_t packed_bytes_ = 0;
+    std::unordered_map<const void*, PackedWeights> packed_;  // by the weight's address
+    WeightMemory weight_memory_;
     // An operation may read its activations from one and leave its result in the other.
     RowStore stores_[2];
     size_t last_store_ = 0;

@@ -41,16 +41,14 @@ RowForm FusedCpu::row_form(const ggml_tensor* weight) {
     return packing == nullptr ? RowForm::Floats : info(packing->format).rows;
 }
 
-const FusedCpu::Packed& FusedCpu::packed(const ggml_tensor* weight) {
+const PackedWeights& FusedCpu::packed(const ggml_tensor* weight) {
     const auto [entry, is_new] = packed_.try_emplace(weight->data);
-    Packed& p = entry->second;
+    PackedWeights& p = entry->second;
     if (!is_new) return p;
     const Packing& packing = *packing_of(weight);
-    p.weights = {packing.format, weight->ne[0], weight->ne[1], nullptr};
-    p.weights.data = p.memory.reserve(static_cast<size_t>(p.weights.bytes()));
-    pool_.parallel(p.weights.panels(),
-                   [&](int64_t i, int) { packing.pack(weight->data, p.weights, i, i + 1); });
-    packed_bytes_ += p.memory.bytes();
+    p = {packing.format, weight->ne[0], weight->ne[1], nullptr};
+    p.data = weight_memory_.take(static_cast<size_t>(p.bytes()));
+    pool_.parallel(p.panels(), [&](int64_t i, int) { packing.pack(weight->data, p, i, i + 1); });
     // On the CPU matrices lie in the mapped file; vectors do not.
     if (ggml_n_dims(weight) > 1) release_pages(weight->data, ggml_nbytes(weight));
     return p;
@@ -146,21 +144,20 @@ Rows FusedCpu::rows_of(const ggml_tensor* x, RowForm form) {
 namespace {
 
 // How a product of `tokens` rows and `panels` column panels is cut: pieces large enough to be worth taking,
-// small enough to keep every thread busy to the end. All rows' pieces of a panel come together, so that its
-// weights are read from memory once.
+// small enough to keep every thread busy to the end. The panels of some rows come one after the other, so
+// that the rows stay in a thread's caches.
 struct Tiling {
     int64_t rows;    // per piece
     int64_t panels;  // per piece
     int64_t row_pieces;
     int64_t panel_pieces;
-    int64_t ahead;  // panels to a thread's next piece
 
     int64_t pieces() const { return row_pieces * panel_pieces; }
 };
 
 Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
     constexpr int64_t most_rows = 128, row_step = 4;
-    constexpr int64_t worth_taking = 400'000;  // multiply-adds
+    constexpr int64_t worth_taking = 200'000;  // multiply-adds
     Tiling t{};
     t.row_pieces = ceil_div(tokens, most_rows);
     t.rows = ceil_div(ceil_div(tokens, t.row_pieces), row_step) * row_step;
@@ -169,7 +166,6 @@ Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
     const int64_t fair = std::max<int64_t>(1, panels / (4 * threads));
     t.panels = std::clamp<int64_t>(wanted, 1, fair);
     t.panel_pieces = ceil_div(panels, t.panels);
-    t.ahead = t.panels * ceil_div(threads, t.row_pieces);
     return t;
 }
 
@@ -187,7 +183,7 @@ void FusedCpu::multiply(const ggml_tensor* x, const Product* products, size_t co
     const int64_t tokens = x->ne[1];
     int64_t pieces = 0;
     for (size_t i = 0; i < count; ++i) {
-        const PackedWeights& weights = packed(products[i].weight).weights;
+        const PackedWeights& weights = packed(products[i].weight);
         const Tiling t = tile(tokens, weights.panels(), x->ne[0], pool_.threads());
         work[i] = {&weights, kernels_.gemm[static_cast<int>(weights.format)],
                    rows_of(x, info(weights.format).rows), t, pieces};
@@ -198,10 +194,10 @@ void FusedCpu::multiply(const ggml_tensor* x, const Product* products, size_t co
         while (piece < work[i].first_piece) --i;
         const auto& [weights, gemm, rows, t, first_piece] = work[i];
         const int64_t at = piece - first_piece;
-        const int64_t row = at % t.row_pieces * t.rows, panel = at / t.row_pieces * t.panels;
+        const int64_t row = at / t.panel_pieces * t.rows, panel = at % t.panel_pieces * t.panels;
         gemm(*weights, rows,
              {row, std::min(tokens, row + t.rows), panel, std::min(weights->panels(), panel + t.panels),
-              t.ahead},
+              t.panels},
              products[i].epilogue);
     });
 }

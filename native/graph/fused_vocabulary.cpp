@@ -76,7 +76,7 @@ FusedCpu::LogitTiles FusedCpu::logit_tiles(const Linear& layer, const ggml_tenso
     tiles.layer = layer;
     tiles.k = x->ne[0];
     if (has_kernel(layer.weight)) {
-        tiles.packed = &packed(layer.weight).weights;
+        tiles.packed = &packed(layer.weight);
         tiles.rows = rows_of(x, row_form(layer.weight));
     } else {
         const ggml_type type = ggml_get_type_traits_cpu(layer.weight->type)->vec_dot_type;
