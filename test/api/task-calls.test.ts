@@ -19,7 +19,7 @@ interface Task {
   /** An input that is made of a text. */
   input?(text: string): unknown;
   one(encoder: Encoder, input: never, options: Options): Promise<unknown>;
-  many(encoder: Encoder, inputs: never, options: Options): Promise<unknown[]>;
+  many(encoder: Encoder, inputs: never[], options: Options): Promise<unknown[]>;
 }
 
 const CONTEXT = "the cat and the man";
@@ -140,7 +140,7 @@ async function load({ model, labels }: Task): Promise<Encoder> {
 
 describe.each(Object.entries(TASKS))("%s", (_, task) => {
   const { input = (text: string): unknown => text } = task;
-  const inputs = (texts: readonly string[]) => texts.map((text) => input(text)) as never;
+  const inputs = (texts: readonly string[]) => texts.map((text) => input(text)) as never[];
   let encoder: Encoder;
   beforeAll(async () => {
     encoder = await load(task);
@@ -158,7 +158,7 @@ describe.each(Object.entries(TASKS))("%s", (_, task) => {
   });
 
   it("returns nothing for nothing", async () => {
-    expect(await task.many(encoder, [] as never, undefined)).toEqual([]);
+    expect(await task.many(encoder, [], undefined)).toEqual([]);
   });
 
   it(`tells its progress to the end (seed ${SEED})`, async () => {
@@ -206,7 +206,7 @@ describe.each(Object.entries(TASKS))("%s", (_, task) => {
       [inputs(["the cat"]), { onProgress: "yes" }],
     ];
     for (const [value, options] of wrong) {
-      const call = task.many(encoder, value as never, options);
+      const call = task.many(encoder, value as never[], options);
       await expect(call, JSON.stringify([value, options])).rejects.toThrow(InvalidArgumentError);
     }
   });
