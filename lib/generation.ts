@@ -1,5 +1,4 @@
 /** One generation: from checked options to the tokens, the text and the timings. */
-import type { GeneratorCore } from "./generator.js";
 import { onAbort } from "./abort.js";
 import {
   CONSTRAINT_CHECKS,
@@ -9,6 +8,8 @@ import {
   type PlannedConstraint,
 } from "./constraint/constraint.js";
 import { AbortError, InvalidArgumentError } from "./errors.js";
+import type { Consumer } from "./generation-stream.js";
+import type { GeneratorCore } from "./generator.js";
 import { processLogits, type LogitsProcessor } from "./logits-processor.js";
 import {
   runTask,
@@ -40,7 +41,7 @@ import {
 } from "./speculation.js";
 import { TextStream, type GenerationChunk } from "./text-stream.js";
 
-/** Options of {@link Generator.generate} and {@link Generator.stream}. */
+/** Options of {@link Generator.generate} and {@link Session.generate}. */
 export interface GenerateOptions extends SamplingSettings, ConstraintOptions {
   /** At most this many new tokens; at least 1. Default: 128. */
   maxTokens?: number;
@@ -72,6 +73,15 @@ export interface GenerateOptions extends SamplingSettings, ConstraintOptions {
   signal?: AbortSignal;
   /** Called for each chunk as it becomes final: the chunks that `stream` gives. */
   onToken?: (chunk: GenerationChunk) => void;
+}
+
+/** Options of {@link Generator.stream} and {@link Session.stream}. */
+export interface StreamOptions extends GenerateOptions {
+  /**
+   * Chunks that may wait to be read, at least 1. When there are as many the generation pauses, and others have its place;
+   * it goes on when half of them are read. Default: 16.
+   */
+  highWaterMark?: number;
 }
 
 /** What {@link Generator.generate} returns. */
@@ -131,6 +141,7 @@ export interface GenerationPlan {
   readonly logprobs: boolean;
   readonly signal?: AbortSignal;
   readonly onToken?: (chunk: GenerationChunk) => void;
+  readonly highWaterMark?: number;
 }
 
 const DEFAULT_MAX_TOKENS = 128;
@@ -151,10 +162,17 @@ const CHECKS = {
   onToken: callback<(chunk: GenerationChunk) => void>(),
 };
 
+const STREAM_CHECKS = { highWaterMark: integer(1, 2 ** 30) };
+
 /** Checks the options of `method` and fills in the defaults. */
-export function planGeneration(core: GeneratorCore, options: unknown, method: string): GenerationPlan {
+export function planGeneration(
+  core: GeneratorCore,
+  options: unknown,
+  method: "generate" | "stream",
+): GenerationPlan {
   const checked = checkOptions(options, method, {
     ...CHECKS,
+    ...(method === "stream" && STREAM_CHECKS),
     ...samplingChecks(core),
     ...CONSTRAINT_CHECKS,
     speculation: speculationCheck(core),
@@ -180,6 +198,7 @@ export function planGeneration(core: GeneratorCore, options: unknown, method: st
     logprobs: checked.logprobs ?? false,
     signal: checked.signal,
     onToken: checked.onToken,
+    highWaterMark: checked.highWaterMark,
   };
 }
 
@@ -211,30 +230,27 @@ export type GenerationCore = Pick<GeneratorCore, "info" | "tokenizer"> & {
   readonly model: Pick<GeneratorCore["model"], "generate">;
 };
 
-/**
- * Generates, handing every chunk to `onChunk` as it becomes final.
- *
- * @param leave - When it fires, the generation ends with what there is, as `"cancelled"`.
- */
+/** Generates, handing every chunk to the consumer as it becomes final; without one, to the caller's `onToken`. */
 export async function runGeneration(
   core: GenerationCore,
   prompt: CheckedPrompt,
   plan: GenerationPlan,
-  onChunk: (chunk: GenerationChunk) => void,
-  leave?: AbortSignal,
+  consumer?: Consumer,
 ): Promise<Generation> {
   const ids = await promptIds(core, prompt, plan.signal);
   const { guidance } = plan;
   const negativeIds =
     guidance?.negative === undefined ? ids.slice(-1) : await promptIds(core, guidance.negative, plan.signal);
   const constraint = plan.constraint && (await constraintFor(core.tokenizer, plan.constraint));
-  const run = new GenerationRun(core, plan, onChunk);
-  const forget = [plan.signal, leave].map((each) => onAbort(each, () => run.cancel()));
-  if (plan.signal?.aborted || leave?.aborted) run.cancel();
+  const run = new GenerationRun(core, plan, consumer?.onChunk ?? ((chunk) => plan.onToken?.(chunk)));
+  const ends = [plan.signal, consumer?.left];
+  const forget = ends.map((each) => onAbort(each, () => run.cancel()));
+  if (ends.some((each) => each?.aborted)) run.cancel();
   try {
     const result = await run.start(ids, {
       sampling: { ...plan.sampling, ...(constraint && { constraint }) },
       ...(guidance && { guidanceScale: guidance.scale, negativeIds }),
+      ...(consumer && { window: consumer.window }),
     });
     if (plan.signal?.aborted && result === undefined) {
       throw new AbortError(undefined, { cause: plan.signal.reason });
@@ -276,7 +292,7 @@ class GenerationRun {
   /** The engine's result, or undefined when the generation was ended from here. */
   async start(
     ids: Int32Array,
-    settings: Pick<GenerateRequest, "sampling" | "guidanceScale" | "negativeIds">,
+    settings: Pick<GenerateRequest, "sampling" | "guidanceScale" | "negativeIds" | "window">,
   ): Promise<GenerateResult | undefined> {
     const { maxTokens, logprobs, ignoreEos, drafting } = this.#plan;
     const { eosToken } = this.#core.info;

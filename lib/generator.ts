@@ -4,7 +4,13 @@ import { defineDisposeSymbols } from "./disposal.js";
 import type { EncoderCore } from "./encoder.js";
 import { decoderEncodingInfo } from "./encoder-info.js";
 import { DisposedError } from "./errors.js";
-import { planGeneration, runGeneration, type GenerateOptions, type Generation } from "./generation.js";
+import {
+  planGeneration,
+  runGeneration,
+  type GenerateOptions,
+  type Generation,
+  type StreamOptions,
+} from "./generation.js";
 import { GenerationStream } from "./generation-stream.js";
 import { rememberCore } from "./generator-cores.js";
 import type { ProblemType } from "./gguf/classifier.js";
@@ -31,7 +37,7 @@ import type { Tokenizer } from "./tokenizer/index.js";
 
 defineDisposeSymbols();
 
-export type { GenerateOptions, Generation, GenerationTimings } from "./generation.js";
+export type { GenerateOptions, Generation, GenerationTimings, StreamOptions } from "./generation.js";
 export type { GeneratorInput } from "./prompt.js";
 export type { LogitsContext, LogitsProcessor } from "./logits-processor.js";
 export type { SamplerName, SamplingSettings } from "./sampling.js";
@@ -129,21 +135,18 @@ export class Generator implements AsyncDisposable, Disposable {
     const core = this.#usable();
     const checked = generatorInput(core)(prompt, "prompt");
     const plan = planGeneration(core, options, "generate");
-    return runGeneration(core, checked, plan, (chunk) => plan.onToken?.(chunk));
+    return runGeneration(core, checked, plan);
   }
 
   /**
    * Continues a prompt, token by token. Wrong arguments throw at once; the generation begins with the first
-   * `next()`, and ends in the engine too when the consumer leaves its loop.
+   * `next()`, pauses for a consumer that is slow, and ends in the engine too when the consumer leaves its loop.
    */
-  stream(prompt: GeneratorInput, options?: GenerateOptions): GenerationStream {
+  stream(prompt: GeneratorInput, options?: StreamOptions): GenerationStream {
     const core = this.#usable();
     const checked = generatorInput(core)(prompt, "prompt");
     const plan = planGeneration(core, options, "stream");
-    return new GenerationStream(
-      (onChunk, leave) => runGeneration(core, checked, plan, onChunk, leave),
-      plan.onToken,
-    );
+    return new GenerationStream((consumer) => runGeneration(core, checked, plan, consumer), plan);
   }
 
   /**

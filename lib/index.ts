@@ -24,6 +24,7 @@ export type {
   SamplingSettings,
   Speculation,
   SpeculationReport,
+  StreamOptions,
 } from "./generator.js";
 export type { BeamSearchOptions, BeamSearchResult, BeamSearchTimings, BeamSequence } from "./beam-search.js";
 export type { ConstraintOptions } from "./constraint/constraint.js";

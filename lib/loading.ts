@@ -166,7 +166,11 @@ async function loadWeights(
       fail(error);
     }
   };
-  return runTask(() => native().loadModel(file.spec, settings, onProgress && report), stop);
+  return runTask(
+    () => native().loadModel(file.spec, settings, onProgress && report),
+    stop,
+    (model) => model.dispose(),
+  );
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -146,6 +146,8 @@ export interface GenerateRequest {
   logprobs: boolean;
   /** Most tokens of prompt and continuation; undefined: the model's context length. */
   contextLength?: number;
+  /** The request pauses while as many tokens as it lets through are unread; one request at a time. */
+  window?: NativeTokenWindow;
   /** Where keys and values are kept between requests; one request at a time. */
   session?: NativeSession;
   /** How far log-probabilities are moved away from those after `negativeIds`; not with drafting. */
@@ -198,6 +200,12 @@ export interface NativeConstraint {
 export interface NativeVocabulary {
   /** Throws for a network that is not sound. */
   constrain(automaton: Automaton): NativeConstraint;
+}
+
+/** How far a request may be ahead of whoever reads its tokens. While it is paused it does not keep the process alive. */
+export interface NativeTokenWindow {
+  /** Tells that so many more tokens have been read. */
+  read(count: number): void;
 }
 
 /** Type in which keys and values are kept. */

@@ -27,6 +27,7 @@ import type {
   GenerateResult,
   KvType,
   NativeSession,
+  NativeTokenWindow,
   NativeVocabulary,
   ScoreRequest,
   ScoreResult,
@@ -162,6 +163,8 @@ export interface Addon {
   ): NativeTask<NativeModel>;
   /** `bytes` of the tokens end to end, token i from `offsets[i]` to `offsets[i + 1]`; [V + 1]. */
   Vocabulary: new (bytes: Uint8Array, offsets: Int32Array) => NativeVocabulary;
+  /** With room for `size` unread tokens. */
+  TokenWindow: new (size: number) => NativeTokenWindow;
   devices(): DeviceInfo[];
   /** Threads that `threads: 0` stands for on this machine. */
   defaultThreads(): number;
@@ -184,6 +187,11 @@ export function native(): Addon {
 /** The vocabulary whose token i is bytes `offsets[i]` to `offsets[i + 1]`. */
 export function createVocabulary(bytes: Uint8Array, offsets: Int32Array): NativeVocabulary {
   return new (native().Vocabulary)(bytes, offsets);
+}
+
+/** A window for `size` tokens. */
+export function createTokenWindow(size: number): NativeTokenWindow {
+  return new (native().TokenWindow)(size);
 }
 
 interface RawNativeError extends Error {
@@ -229,16 +237,27 @@ export function callNative<T>(call: () => T): T {
   }
 }
 
-/** Awaits native work, cancelling it when `signal` fires; errors come out typed. */
-export async function runTask<T>(start: () => NativeTask<T>, signal?: AbortSignal): Promise<T> {
-  if (signal?.aborted) throw new AbortError(undefined, { cause: signal.reason });
+/**
+ * Awaits native work, cancelling it when `signal` fires; errors come out typed. The engine may have finished before it
+ * noticed: whoever aborts does not get a result all the same, which `discard` is given.
+ */
+export async function runTask<T>(
+  start: () => NativeTask<T>,
+  signal?: AbortSignal,
+  discard?: (result: T) => Promise<void>,
+): Promise<T> {
+  const aborted = () => new AbortError(undefined, { cause: signal?.reason });
+  if (signal?.aborted) throw aborted();
   const task = callNative(start);
   const forget = onAbort(signal, () => task.cancel());
   try {
-    return await task.promise;
+    const result = await task.promise;
+    if (!signal?.aborted) return result;
+    await discard?.(result);
+    throw aborted();
   } catch (error) {
     const typed = fromNativeError(error);
-    throw typed instanceof AbortError && signal ? new AbortError(undefined, { cause: signal.reason }) : typed;
+    throw typed instanceof AbortError && signal ? aborted() : typed;
   } finally {
     forget();
   }

@@ -8,8 +8,9 @@ import {
   type GenerateOptions,
   type Generation,
   type GenerationPlan,
+  type StreamOptions,
 } from "./generation.js";
-import { GenerationStream } from "./generation-stream.js";
+import { GenerationStream, type Consumer } from "./generation-stream.js";
 import type { GeneratorCore } from "./generator.js";
 import { modelFingerprint } from "./model-fingerprint.js";
 import { callNative, runTask, type KvType, type NativeSession } from "./native.js";
@@ -17,7 +18,6 @@ import { generatorInput, type CheckedPrompt, type GeneratorInput } from "./promp
 import { checkOptions, expected, integer, nonEmptyString, oneOf, signal as abortSignal } from "./options.js";
 import { readSession, writeSession, type SessionModel } from "./session-file.js";
 import { SessionEngine, type Overflow } from "./session-engine.js";
-import type { GenerationChunk } from "./text-stream.js";
 
 defineDisposeSymbols();
 
@@ -155,22 +155,19 @@ export class Session implements Disposable, AsyncDisposable {
   async generate(options?: GenerateOptions): Promise<Generation> {
     this.#usable();
     const plan = planGeneration(this.#owner.core, options, "generate");
-    return this.#inTurn(plan.signal, (stop) =>
-      this.#generate({ ...plan, signal: stop }, (chunk) => plan.onToken?.(chunk)),
-    );
+    return this.#inTurn(plan.signal, (stop) => this.#generate({ ...plan, signal: stop }));
   }
 
   /**
    * Continues the sequence token by token, as {@link Generator.stream} does. When the consumer leaves, the tokens of
    * the stream's `result` are part of the session.
    */
-  stream(options?: GenerateOptions): GenerationStream {
+  stream(options?: StreamOptions): GenerationStream {
     this.#usable();
     const plan = planGeneration(this.#owner.core, options, "stream");
     return new GenerationStream(
-      (onChunk, leave) =>
-        this.#inTurn(plan.signal, (stop) => this.#generate({ ...plan, signal: stop }, onChunk, leave)),
-      plan.onToken,
+      (consumer) => this.#inTurn(plan.signal, (stop) => this.#generate({ ...plan, signal: stop }, consumer)),
+      plan,
     );
   }
 
@@ -241,11 +238,7 @@ export class Session implements Disposable, AsyncDisposable {
     await this.#last;
   }
 
-  async #generate(
-    plan: GenerationPlan,
-    onChunk: (chunk: GenerationChunk) => void,
-    leave?: AbortSignal,
-  ): Promise<Generation> {
+  async #generate(plan: GenerationPlan, consumer?: Consumer): Promise<Generation> {
     const engine = this.#engine();
     const { core } = this.#owner;
     const within = { ...core, info: { ...core.info, contextLength: this.contextLength } };
@@ -253,8 +246,7 @@ export class Session implements Disposable, AsyncDisposable {
       { ...within, model: engine },
       engine.fit(this.#tokens),
       plan,
-      onChunk,
-      leave,
+      consumer,
     );
     if (generation.finishReason === "context" && this.#limits.overflow === "error") {
       const length = engine.begin.length + generation.tokens.length + 1;

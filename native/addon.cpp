@@ -9,6 +9,7 @@
 #include "binding/model.h"
 #include "binding/quantize.h"
 #include "binding/session.h"
+#include "binding/token_window.h"
 
 namespace ggml_transformers {
 
@@ -22,6 +23,7 @@ Napi::Object register_exports(Napi::Env env, Napi::Object exports) {
 
     exports.Set("loadModel", Napi::Function::New(env, load_model, "loadModel"));
     exports.Set("Vocabulary", NativeVocabulary::define(env));
+    exports.Set("TokenWindow", NativeTokenWindow::define(env));
     exports.Set("devices", Napi::Function::New(env, devices, "devices"));
     exports.Set("defaultThreads", Napi::Function::New(env, default_threads_js, "defaultThreads"));
     exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version_js, "ggmlVersion"));

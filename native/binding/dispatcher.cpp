@@ -70,10 +70,10 @@ void Dispatcher::close() {
 Dispatcher::TaskId Dispatcher::open(Napi::Env env, const Napi::Function& on_event) {
     if (function_ == nullptr) throw Error(ErrorCode::Disposed, "The environment is ending");
     const TaskId id = next_id_++;
-    if (tasks_.empty()) napi_ref_threadsafe_function(env, function_);
     Task task{Napi::Promise::Deferred::New(env), Napi::FunctionReference(), nullptr, Napi::ObjectReference()};
     if (!on_event.IsEmpty()) task.on_event = Napi::Persistent(on_event);
     tasks_.emplace(id, std::move(task));
+    count_awake(env, 1);
     return id;
 }
 
@@ -134,9 +134,31 @@ Napi::Object Dispatcher::held(TaskId id) {
 
 void Dispatcher::forget(Napi::Env env, TaskId id) { erase(env, id); }
 
+void Dispatcher::rest(Napi::Env env, TaskId id, bool rests) {
+    Task* task = find(id);
+    if (task == nullptr || task->rests == rests) return;
+    task->rests = rests;
+    count_awake(env, rests ? -1 : 1);
+}
+
 void Dispatcher::erase(Napi::Env env, TaskId id) {
-    if (tasks_.erase(id) == 0) return;
-    if (tasks_.empty() && function_ != nullptr) napi_unref_threadsafe_function(env, function_);
+    const Task* task = find(id);
+    if (task == nullptr) return;
+    const bool rested = task->rests;
+    tasks_.erase(id);
+    if (!rested) count_awake(env, -1);
+}
+
+void Dispatcher::count_awake(Napi::Env env, int change) {
+    const bool before = awake_ > 0;
+    awake_ += change;
+    const bool after = awake_ > 0;
+    if (before == after || function_ == nullptr) return;
+    if (after) {
+        napi_ref_threadsafe_function(env, function_);
+    } else {
+        napi_unref_threadsafe_function(env, function_);
+    }
 }
 
 Dispatcher::Task* Dispatcher::find(TaskId id) {

@@ -45,6 +45,8 @@ class Dispatcher {
     // Keeps a value until the task ends: memory that an engine writes to. Not for tasks with `on_event`,
     // which an exception ends while their engine still works.
     void hold(TaskId id, const Napi::Object& value);
+    // A task that rests does not keep the process alive. Nothing happens for one that has ended.
+    void rest(Napi::Env env, TaskId id, bool rests);
     // Closes a task whose promise nobody has seen.
     void forget(Napi::Env env, TaskId id);
 
@@ -74,11 +76,13 @@ class Dispatcher {
         Napi::FunctionReference on_event;
         std::function<void()> cancel;
         Napi::ObjectReference held;
+        bool rests = false;
     };
 
     static void call_js(napi_env env, napi_value, void* context, void*);
     void drain(Napi::Env env);
     void erase(Napi::Env env, TaskId id);
+    void count_awake(Napi::Env env, int change);
     Task* find(TaskId id);
     Napi::Object held(TaskId id);
 
@@ -86,6 +90,7 @@ class Dispatcher {
     std::deque<Work> queue_;                       // guarded by mutex_
     napi_threadsafe_function function_ = nullptr;  // guarded by mutex_; null once closed
     std::unordered_map<TaskId, Task> tasks_;
+    int awake_ = 0;  // tasks that do not rest
     TaskId next_id_ = 1;
 };
 

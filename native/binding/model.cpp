@@ -7,6 +7,7 @@
 #include "binding/logits_hook.h"
 #include "binding/results.h"
 #include "binding/session.h"
+#include "binding/token_window.h"
 
 namespace ggml_transformers {
 
@@ -179,6 +180,7 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
         GenerateRequest request = to_generate_request(info[0]);
         const Napi::Value exchange = info[0].As<Napi::Object>().Get("logitsExchange");
         const Napi::Value session = info[0].As<Napi::Object>().Get("session");
+        const Napi::Value window = info[0].As<Napi::Object>().Get("window");
         if (!session.IsUndefined()) request.session = NativeSession::of(session, "session");
         const Napi::Value drafting = info[0].As<Napi::Object>().Get("drafting");
         if (!drafting.IsUndefined()) add_drafter(to_object(drafting, "drafting"), engine_, request);
@@ -186,6 +188,13 @@ Napi::Value NativeModel::generate(const Napi::CallbackInfo& info) {
         return start_task<GenerateResult>(
             info.Env(), on_token, generate_result, engine_,
             [&](Dispatcher::TaskId id, Completion<GenerateResult> completion) {
+                if (!window.IsUndefined()) {
+                    const auto reader = NativeTokenWindow::open(window, id, engine_);
+                    request.window = reader->window();
+                    request.on_pause = [reader, dispatcher = AddonData::of(info.Env()).dispatcher] {
+                        dispatcher->post([reader](Napi::Env env, Dispatcher& d) { reader->paused(env, d); });
+                    };
+                }
                 if (!on_token.IsEmpty()) {
                     request.on_token = [id, dispatcher = AddonData::of(info.Env()).dispatcher](
                                            int32_t token, float logprob) {

@@ -74,6 +74,16 @@ class GenerateJob final : public DecodeJob {
         return false;
     }
 
+    bool paused() const override {
+        // What is chosen or guessed already is not held up.
+        return request_.window && pending() > 0 && !speculation_.started() && request_.window->room() <= 0;
+    }
+    void pause() override {
+        if (request_.on_pause) request_.on_pause();
+    }
+    bool unpause(const ModelSize& size) override {
+        return !result_.tokens.empty() && guessed_ == 0 && guess(size);
+    }
     bool waiting() const override { return pending() == 0 || speculation_.started(); }
     bool resume(const ModelSize& size) override {
         if (pending() > 0) return take_guess();
@@ -115,8 +125,10 @@ class GenerateJob final : public DecodeJob {
     bool guess(const ModelSize& size) {
         const auto generated = static_cast<int64_t>(result_.tokens.size());
         const auto used = static_cast<int64_t>(tokens_.size());
+        int64_t room = std::min(request_.max_tokens - generated - 1, limit(size) - used);
+        if (request_.window) room = std::min(room, request_.window->room() - 1);
         try {
-            speculation_.start(tokens_, std::min(request_.max_tokens - generated - 1, limit(size) - used));
+            speculation_.start(tokens_, room);
         } catch (...) {
             fail(current_error());
             return true;
@@ -189,6 +201,7 @@ class GenerateJob final : public DecodeJob {
             logprob = static_cast<float>(log_probability(logits, size.vocabulary, id));
             result_.logprobs.push_back(logprob);
         }
+        if (request_.window) request_.window->hand_over();
         if (request_.on_token) request_.on_token(id, logprob);
     }
 

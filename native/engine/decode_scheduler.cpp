@@ -1,6 +1,7 @@
 #include "engine/decode_scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "engine/system.h"
@@ -39,6 +40,8 @@ DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, Fuse
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
     resume_waiting();
+    pause();
+    unpause();
     admit();
     take_turns();
     stalled_ = turns_.empty();
@@ -72,11 +75,33 @@ void DecodeScheduler::drop_cancelled() {
     };
     drop(waiting_);
     drop(active_);
+    drop(paused_);
 }
 
 void DecodeScheduler::resume_waiting() {
     const auto finished = [this](const auto& job) { return job->waiting() && job->resume(model_.size()); };
     active_.erase(std::remove_if(active_.begin(), active_.end(), finished), active_.end());
+}
+
+void DecodeScheduler::pause() {
+    const auto first =
+        std::stable_partition(active_.begin(), active_.end(), [](const auto& job) { return !job->paused(); });
+    std::for_each(first, active_.end(), [](const auto& job) { job->pause(); });
+    std::move(first, active_.end(), std::back_inserter(paused_));
+    active_.erase(first, active_.end());
+}
+
+// Sequences that may go on do so in the order in which they were paused.
+void DecodeScheduler::unpause() {
+    for (auto next = paused_.begin(); next != paused_.end() && active_.size() < most_active;) {
+        if ((*next)->paused()) {
+            ++next;
+            continue;
+        }
+        const std::shared_ptr<DecodeJob> job = std::move(*next);
+        next = paused_.erase(next);
+        if (!job->unpause(model_.size())) active_.push_back(job);
+    }
 }
 
 // Sequences start in the order they came, as many as memory holds KV caches for.
@@ -92,7 +117,8 @@ void DecodeScheduler::admit() {
         }
         while (!has_memory(bytes) && prompts_.drop_oldest()) {
         }
-        if (!has_memory(bytes) && !active_.empty()) return;  // when another ends, there may be room
+        const bool is_alone = active_.empty() && paused_.empty();
+        if (!has_memory(bytes) && !is_alone) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {
             require_memory(bytes, "The KV cache");
@@ -116,6 +142,7 @@ void DecodeScheduler::reserve(DecodeJob& job) {
 template <class Use>
 void DecodeScheduler::each_sequence(Use&& use) {
     for (const auto& job : active_) {
+        if (job->paused()) continue;
         if (!job->waiting()) use(job, job);
         if (job->companion && !job->companion->waiting()) use(job, job->companion);
     }

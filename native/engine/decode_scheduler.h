@@ -18,6 +18,7 @@
 #include "engine/kv_cache.h"
 #include "engine/logits_hook.h"
 #include "engine/prompt_cache.h"
+#include "engine/token_window.h"
 #include "models/model.h"
 #include "sampling/options.h"
 
@@ -33,10 +34,12 @@ struct GenerateRequest {
     SamplingOptions sampling;
     bool logprobs = false;
     std::function<void(int32_t id, float logprob)> on_token;  // called on the engine's thread; may be empty
-    std::shared_ptr<LogitsHook> logits_hook;                  // null: the logits are used as they are
-    std::unique_ptr<Drafter> drafter;   // null: a token at a time; not with a logits hook
-    int64_t draft_tokens = 0;           // most that are guessed at a time
-    std::vector<int32_t> negative_ids;  // for guidance; not with a drafter; empty: none
+    std::shared_ptr<TokenWindow> window;      // the request pauses while it has no room; null: it never does
+    std::function<void()> on_pause;           // called on the engine's thread; may be empty
+    std::shared_ptr<LogitsHook> logits_hook;  // null: the logits are used as they are
+    std::unique_ptr<Drafter> drafter;         // null: a token at a time; not with a logits hook
+    int64_t draft_tokens = 0;                 // most that are guessed at a time
+    std::vector<int32_t> negative_ids;        // for guidance; not with a drafter; empty: none
     double guidance_scale = 1.0;
 };
 
@@ -133,6 +136,12 @@ class DecodeJob {
     virtual bool waiting() const { return false; }
     // Called before each step of a job that waits. True when the job is finished.
     virtual bool resume(const ModelSize&) { return false; }
+    // Nobody takes its tokens at present: it keeps its memory, and gives its place to others.
+    virtual bool paused() const { return false; }
+    // Called when it has lost its place.
+    virtual void pause() {}
+    // Called when it has a place again. True when the job is finished.
+    virtual bool unpause(const ModelSize&) { return false; }
 
     bool cancelled() const { return cancel_.cancelled(); }
     int64_t pending() const { return static_cast<int64_t>(tokens_.size()) - past_; }
@@ -187,7 +196,7 @@ class DecodeScheduler {
         stalled_ = false;
     }
     // Nothing to do until somebody comes, or has what a job waits for.
-    bool idle() const { return stalled_ || (waiting_.empty() && active_.empty()); }
+    bool idle() const { return stalled_ || (waiting_.empty() && active_.empty() && paused_.empty()); }
     // Admits what fits and runs one step.
     void step(const std::function<bool()>& stopping);
 
@@ -205,6 +214,8 @@ class DecodeScheduler {
 
     void drop_cancelled();
     void resume_waiting();
+    void pause();
+    void unpause();
     void admit();
     void take_turns();
     template <class Use>
@@ -224,6 +235,7 @@ class DecodeScheduler {
     PromptCache prompts_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;
     std::vector<std::shared_ptr<DecodeJob>> active_;
+    std::deque<std::shared_ptr<DecodeJob>> paused_;  // those were active, and come before waiting ones
     bool stalled_ = false;  // the last step found that all wait for something from outside
 
     // The batch at hand. Their memory is used again for the next one.

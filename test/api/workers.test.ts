@@ -118,6 +118,43 @@ describe("a process", () => {
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
   });
 
+  it("ends by itself when a stream is left paused, and not before it is", async () => {
+    const { exit, stdout, stderr } = await run(`
+      ${load}
+      loaded.then(async ([, generator]) => {
+        const short = generator.stream("a", { maxTokens: 5, ignoreEos: true });
+        await short.next();
+        console.log((await short.result).finishReason);
+        const long = generator.stream("a", { maxTokens: 400, ignoreEos: true });
+        await long.next();
+        await long.result; // never: nobody reads
+        console.log("unreachable");
+      });
+    `);
+    expect(stderr).toBe("");
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "length\n" });
+  });
+
+  it("ends although it is stopped with streams that are paused", async () => {
+    const { exit, stderr } = await run(`
+      const { Worker } = require("node:worker_threads");
+      const source = \`
+        const { parentPort, workerData } = require("node:worker_threads");
+        const { Generator } = require(workerData);
+        Generator.load("mini-gpt2", { threads: 1 }).then(async (generator) => {
+          const streams = Array.from({ length: 5 }, () => generator.stream("a", { maxTokens: 400, ignoreEos: true }));
+          await Promise.all(streams.map((stream) => stream.next()));
+          await generator.generate("a", { maxTokens: 40, ignoreEos: true });
+          parentPort.postMessage("paused");
+          setInterval(() => streams, 1000);
+        });
+      \`;
+      const worker = new Worker(source, { eval: true, workerData: ${JSON.stringify(DIST)} });
+      worker.once("message", () => void worker.terminate());
+    `);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  });
+
   it("stays alive while work is going on", async () => {
     const { stdout } = await run(
       `${load} loaded.then(([, generator]) => generator.generate("a", { maxTokens: 30, ignoreEos: true }))
