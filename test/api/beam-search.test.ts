@@ -211,11 +211,11 @@ describe("beam search", () => {
     for (const after of [0, 1, 5]) {
       const stop = new AbortController();
       const { signal } = stop;
-      if (after === 0) setImmediate(() => stop.abort());
       const onProgress = ({ done }: { done: number }) => {
         if (done > after) stop.abort();
       };
       const run = generator.beamSearch("The sea", { maxTokens: 400, ignoreEos: true, signal, onProgress });
+      if (after === 0) stop.abort();
       await expect(run).rejects.toThrow(AbortError);
     }
     const failing = generator.beamSearch("The sea", {

@@ -13,6 +13,7 @@ import {
   quantize,
   type GenerateOptions,
   type Generation,
+  type GenerationStream,
   type Speculation,
 } from "../../lib/index.js";
 import { writeRandomGpt2 } from "../support/random-models.js";
@@ -179,9 +180,9 @@ describe("speculation", () => {
         const onToken = () => {
           if (++seen > after) stop.abort();
         };
-        if (after === 0) setImmediate(() => stop.abort());
         const { signal } = stop;
         const run = generator.generate("The sea", { maxTokens: 400, speculation, signal, onToken });
+        if (after === 0) stop.abort();
         await expect(run).rejects.toThrow(AbortError);
       }
     }
@@ -191,23 +192,22 @@ describe("speculation", () => {
   it("ends with either model", async () => {
     const draft = await Generator.load("mini-gpt2", { threads: 1 });
     const speculation: Speculation = { method: "draftModel", model: draft };
-    let disposal: Promise<void> | undefined;
-    const run = generator.generate("The sea", {
-      maxTokens: 400,
-      speculation,
-      onToken: () => (disposal ??= draft.dispose()),
-    });
-    await expect(run).rejects.toThrow(DisposedError);
-    await disposal;
+    // Streams, which do not come to their end before they are read.
+    const disposeAtFirst = async (stream: GenerationStream, dispose: () => Promise<void>) => {
+      let disposal: Promise<void> | undefined;
+      for await (const _ of stream) disposal ??= dispose();
+      await disposal;
+    };
+    const run = generator.stream("The sea", { maxTokens: 400, ignoreEos: true, speculation });
+    await expect(disposeAtFirst(run, () => draft.dispose())).rejects.toThrow(DisposedError);
     await expect(generator.generate("The sea", { speculation })).rejects.toThrow(DisposedError);
     const target = await Generator.load("mini-gpt2", { threads: 1 });
-    const other = target.generate("The sea", {
+    const other = target.stream("The sea", {
       maxTokens: 400,
+      ignoreEos: true,
       speculation: { method: "draftModel", model: near },
-      onToken: () => (disposal = target.dispose()),
     });
-    await expect(other).rejects.toThrow(DisposedError);
-    await disposal;
+    await expect(disposeAtFirst(other, () => target.dispose())).rejects.toThrow(DisposedError);
     expect((await near.generate("The sea", { maxTokens: 3 })).tokens).toHaveLength(3);
     expect((await generator.generate("The sea", { maxTokens: 3 })).tokens).toHaveLength(3);
   });
