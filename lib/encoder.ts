@@ -101,8 +101,8 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * One vector per text, [H] or `dimensions` values, in the order of `texts`. An empty text is embedded as the
-   * reference does, as `[CLS] [SEP]`.
+   * One vector per text, [H] or `dimensions` values, in the order of `texts`: what sentence-transformers computes
+   * (Reimers & Gurevych, arXiv:1908.10084). An empty text is embedded as there, as `[CLS] [SEP]`.
    */
   embed<P extends EmbeddingPrecision = "float32">(
     text: string,
@@ -120,8 +120,8 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Weights for the tokens of the vocabulary, most of them 0, of one text or many, as SPLADE models learn them: see
-   * {@link sparseSimilarity}.
+   * Weights for the tokens of the vocabulary, most of them 0, of one text or many, as SPLADE models learn them
+   * (Formal et al., arXiv:2107.05720 and 2109.10086): see {@link sparseSimilarity}.
    *
    * @throws UnsupportedError when the model has no masked-language-model head.
    */
@@ -135,7 +135,8 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * A vector for every token of one text or many, for late interaction: see {@link maxSim}.
+   * A vector for every token of one text or many, for late interaction (Khattab & Zaharia, arXiv:2004.12832): see
+   * {@link maxSim}.
    */
   embedTokens(text: string, options?: EmbedTokensOptions): Promise<TokenEmbeddings>;
   embedTokens(texts: readonly string[], options?: EmbedTokensOptions): Promise<TokenEmbeddings[]>;
@@ -159,7 +160,11 @@ export class Encoder implements AsyncDisposable, Disposable {
     return embedWindows(this.#usable(), texts, options);
   }
 
-  /** The hidden states of each input and, where asked for, more of what the model computes. */
+  /**
+   * The hidden states of each input, [S, H], and, where asked for, more of what the model computes.
+   *
+   * @throws UnsupportedError when `poolerOutput` is true and the model has no pooler.
+   */
   encode(input: EncoderInput, options?: EncodeOptions): Promise<EncoderOutput>;
   encode(inputs: readonly EncoderInput[], options?: EncodeOptions): Promise<EncoderOutput[]>;
   async encode(
@@ -170,7 +175,8 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Candidates for every mask token (for BERT `[MASK]`) of each text, which has at least one.
+   * Candidates for every mask token (for BERT `[MASK]`) of each text, which has at least one (Devlin et al.,
+   * arXiv:1810.04805).
    *
    * @throws UnsupportedError when the model has no masked-language-model head.
    */
@@ -184,7 +190,7 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Whether `b` follows `a` in running text, for one pair or many. ALBERT's head was trained to tell two consecutive
+   * Whether `b` follows `a` in running text, for one pair or many (Devlin et al., arXiv:1810.04805). ALBERT's head was trained to tell two consecutive
    * sentences from the same two swapped: with it, whether they are in order.
    *
    * @throws UnsupportedError when the model has neither a next-sentence head nor ALBERT's.
@@ -211,7 +217,7 @@ export class Encoder implements AsyncDisposable, Disposable {
 
   /**
    * Which tokens of one text, or of many, look as if they had been put in the place of others: ELECTRA's
-   * discriminator. Special tokens are left out.
+   * discriminator (Clark et al., arXiv:2003.10555). Special tokens are left out.
    *
    * @throws UnsupportedError when the model has no replaced-token head.
    */
@@ -225,7 +231,8 @@ export class Encoder implements AsyncDisposable, Disposable {
   }
 
   /**
-   * How likely one text or many are: every token is masked in turn, and the model asked how likely it is there.
+   * How likely one text or many are: every token is masked in turn, and the model asked how likely it is there
+   * (Salazar et al., arXiv:1910.14659). A text of S tokens is computed S times.
    *
    * @throws UnsupportedError when the model has no masked-language-model head.
    */
@@ -243,7 +250,7 @@ export class Encoder implements AsyncDisposable, Disposable {
 
   /**
    * How often the model prefers the first sentence of each pair, a stereotype, to the second, which goes against
-   * it and differs in a few words.
+   * it and differs in a few words: the measure of CrowS-Pairs (Nangia et al., arXiv:2010.00133).
    *
    * @throws UnsupportedError when the model has no masked-language-model head.
    */
@@ -270,7 +277,7 @@ export class Encoder implements AsyncDisposable, Disposable {
 
   /**
    * Scores labels of the caller's own, which the model has never seen: a label becomes a sentence, and its score
-   * is how far the model holds that this sentence follows from the text.
+   * is how far the model holds that this sentence follows from the text (Yin, Hay & Roth, arXiv:1909.00161).
    *
    * @throws UnsupportedError when the model has no sequence classifier with a label for entailment.
    */

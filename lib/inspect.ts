@@ -134,6 +134,7 @@ export interface InspectOptions {
  *
  * @param pathOrName - A path, or the name of an embedded model.
  * @throws ModelFileError when the file is not a sound GGUF file.
+ * @throws AbortError when `signal` fires.
  */
 export async function inspect(pathOrName: string, options: InspectOptions = {}): Promise<Inspection> {
   const checked = checkOptions(options, "inspect", { signal });

@@ -52,7 +52,10 @@ type PlannedTensor = TensorLayout & { source: GgufTensor; typeName: TensorType }
  *
  * @param input - A path, or the name of an embedded model.
  * @param out - The file to write, another one than `input`; it appears when it is complete.
- * @throws InvalidArgumentError when both are the same file.
+ * @throws InvalidArgumentError when both are the same file, or an option is wrong.
+ * @throws ModelFileError when `input` is not a sound GGUF file.
+ * @throws UnsupportedError when it is no model that this package computes.
+ * @throws AbortError when `signal` fires.
  */
 export async function quantize(
   input: string,

@@ -9,8 +9,10 @@ import { expected, oneOf, type Check } from "./options.js";
 export type SimilarityMeasure = "cosine" | "dot" | "euclidean" | "manhattan" | "hamming";
 
 /**
- * How alike two vectors of the same length are: the higher, the more.
+ * How alike two vectors of the same length are: the higher, the more. Computed in double precision.
  *
+ * @param a - For example what {@link Encoder.embed} returns.
+ * @param b - As long as `a`.
  * @param measure - Default: `"cosine"`; a zero vector has a cosine of 0 with every other.
  * @throws InvalidArgumentError when the lengths differ, or a vector is empty.
  */

@@ -92,6 +92,8 @@ type PlannedTensor = TensorLayout & { source: MappedTensor; typeName: TensorType
  * @param out - The file to write; it appears when it is complete, and replaces one that is there.
  * @throws ModelFileError naming the file and the entry or tensor that is missing or wrong.
  * @throws UnsupportedError naming what is sound but not computed.
+ * @throws InvalidArgumentError for an argument or option of the wrong type, value or name.
+ * @throws AbortError when `signal` fires.
  */
 export async function convert(
   dir: string,

@@ -80,6 +80,7 @@ export async function embedTokens(
  *
  * @param query - [Q, H], for example `vectors` of {@link Encoder.embedTokens}.
  * @param document - [S, H].
+ * @throws InvalidArgumentError when the two have not the same H.
  */
 export function maxSim(query: Tensor, document: Tensor): number {
   const a = matrix(query, "query");

@@ -49,6 +49,9 @@ export function embeddingRangesOf(dimensions: number): Check<EmbeddingRanges> {
 /**
  * The ranges that `precision: "int8"` needs, from embeddings of typical texts: some hundred at least. Compute them
  * once and keep them with the embeddings; those of different ranges cannot be compared.
+ *
+ * @param embeddings - One or more, all of the same length.
+ * @throws InvalidArgumentError when there is none, or their lengths differ.
  */
 export function embeddingRanges(embeddings: readonly ArrayLike<number>[]): {
   /** The least value of each dimension. */
@@ -72,7 +75,13 @@ export function embeddingRanges(embeddings: readonly ArrayLike<number>[]): {
   return { min, max };
 }
 
-/** One embedding in another precision; `ranges` are for `"int8"`. */
+/**
+ * One embedding of float values in another precision, as sentence-transformers' `quantize_embeddings` defines them.
+ *
+ * @param ranges - For `"int8"`: see {@link embeddingRanges}.
+ * @throws InvalidArgumentError for `"int8"` without ranges or with ranges of another length, and for bits of a number of
+ * values that is not a multiple of 8.
+ */
 export function quantizeEmbedding<P extends EmbeddingPrecision>(
   embedding: ArrayLike<number>,
   precision: P,

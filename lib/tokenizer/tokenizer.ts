@@ -96,7 +96,7 @@ const textOrPair: Check<readonly [string, string?]> = (value, name) => {
 
 /**
  * Texts to token ids and back, exactly as the Hugging Face tokenizers do it: BERT's WordPiece, byte-level BPE of GPT-2
- * and RoBERTa, and BPE over characters.
+ * and RoBERTa, BPE over characters, and Unigram of XLM-R and ALBERT.
  *
  * Lone surrogates count as U+FFFD, as they do wherever UTF-16 becomes UTF-8. `truncation` and `padding` that a
  * tokenizer.json has stored are not applied: what is not asked for is not done.
@@ -170,7 +170,7 @@ export class Tokenizer {
 
   /**
    * Builds a tokenizer from the metadata of a GGUF file: the tokenizer.json it carries, or else a vocabulary of the
-   * kind `bert` or `gpt2`. llama.cpp's files do not always say whether a BERT is cased: where they do not, it is
+   * kind `bert`, `gpt2` or, for Unigram, `t5`. llama.cpp's files do not always say whether a BERT is cased: where they do not, it is
    * when its vocabulary has upper-case letters. Errors as for `load`.
    */
   static async fromGguf(metadata: GgufMetadata, options?: { signal?: AbortSignal }): Promise<Tokenizer> {

@@ -55,7 +55,7 @@ export default defineConfig({
       {
         text: "Guides",
         link: "/getting-started",
-        activeMatch: `^/(?!api/|${reference[0].items.map(({ link }) => link.slice(1)).join("|")}|$)`,
+        activeMatch: `^/(?!api/|troubleshooting|${reference[0].items.map(({ link }) => link.slice(1)).join("|")}|$)`,
       },
       { text: "Reference", link: "/api/", activeMatch: "^/api/" },
       { text: "Troubleshooting", link: "/troubleshooting" },
