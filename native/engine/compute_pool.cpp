@@ -1,7 +1,9 @@
 #include "engine/compute_pool.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
+#include <utility>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -19,9 +21,15 @@ void relax() {
 #endif
 }
 
-// About 50 microseconds: longer than the gap between two operations of a graph, and all that an idle model
-// spends.
-constexpr int spins_before_parking = 1500;
+// Some 30 microseconds: longer than the gap between two operations of a graph.
+constexpr int spins_before_offering = 1500;
+// Then a worker offers its processor to whoever wants it, again and again: longer than the gap between two
+// tokens, and than a caller takes who sends one short query after the other. Waking a worker costs these a
+// tenth of their time and more. It is all that an idle model spends.
+constexpr auto offering_before_parking = std::chrono::microseconds(500);
+// An offer that somebody took. On a busy machine it is better to park, since who wakes is served at once.
+constexpr auto taken = std::chrono::microseconds(50);
+constexpr auto busy_for = std::chrono::milliseconds(50);
 // Waiting for a piece somebody else is computing: after this, let the system run them.
 constexpr int spins_before_yielding = 2000;
 
@@ -114,19 +122,30 @@ uint32_t ComputePool::work_through(size_t range, int thread, uint32_t round) {
 
 void ComputePool::serve(int thread) {
     uint32_t last = 0;
-    while (wait_for_round(last)) {
+    auto busy_until = Clock::now();
+    while (wait_for_round(last, busy_until)) {
         last = round_.load(std::memory_order_acquire);
         work(thread, last);
     }
 }
 
 // Returns false when the pool ends.
-bool ComputePool::wait_for_round(uint32_t last) {
+bool ComputePool::wait_for_round(uint32_t last, Clock::time_point& busy_until) {
     const auto changed = [this, last] { return round_.load() != last; };
-    for (int spins = 0; spins < spins_before_parking; ++spins) {
+    const auto ended = [this] { return stopping_.load(std::memory_order_relaxed); };
+    for (int spins = 0; spins < spins_before_offering; ++spins) {
         if (changed()) return true;
-        if (stopping_.load(std::memory_order_relaxed)) return false;
+        if (ended()) return false;
         relax();
+    }
+    auto now = Clock::now();
+    const auto parking = now + offering_before_parking;
+    while (now < parking && now >= busy_until) {
+        if (changed()) return true;
+        if (ended()) return false;
+        std::this_thread::yield();
+        const auto before = std::exchange(now, Clock::now());
+        if (now - before > taken) busy_until = now + busy_for;
     }
     std::unique_lock lock(mutex_);
     ++parked_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -36,6 +37,7 @@ class ComputePool {
     }
 
  private:
+    using Clock = std::chrono::steady_clock;
     using Piece = void (*)(void* context, int64_t index, int thread);
 
     // The pieces of a thread's range that are left. The round in the upper half, the next index in the lower:
@@ -48,7 +50,8 @@ class ComputePool {
     void work(int thread, uint32_t round);
     uint32_t work_through(size_t range, int thread, uint32_t round);
     void serve(int thread);
-    bool wait_for_round(uint32_t last);
+    // `busy_until`: the machine has other work until then.
+    bool wait_for_round(uint32_t last, Clock::time_point& busy_until);
 
     std::vector<Range> ranges_;  // [threads]
     // Of the round at hand.
