@@ -69,7 +69,7 @@ ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_t
     return builder.custom(x->ne[0], x->ne[1], {x, residual}, [=](ggml_tensor* out) {
         const Wanted wanted = wanted_of(out, x);
         const int64_t hidden = x->ne[0], tokens = x->ne[1];
-        const int64_t piece = rows_per_piece(hidden);
+        const int64_t piece = rows_per_piece(hidden, tokens, pool_.threads());
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
             for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
                 const float* add =
@@ -109,7 +109,7 @@ ggml_tensor* FusedCpu::embed_sum(GraphBuilder& builder, const std::vector<Lookup
     return builder.custom(hidden, room, sources, [=](ggml_tensor* out) {
         const int64_t tokens = out->ne[1];
         reserve_thread_scratch(hidden);
-        const int64_t piece = rows_per_piece(hidden);
+        const int64_t piece = rows_per_piece(hidden, tokens, pool_.threads());
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int thread) {
             for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
                 float* row = static_cast<float*>(out->data) + t * hidden;

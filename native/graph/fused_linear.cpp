@@ -133,7 +133,7 @@ Rows FusedCpu::rows_of(const ggml_tensor* x, RowForm form) {
     } else {
         to.words = store.take_words(x);
     }
-    const int64_t k = x->ne[0], tokens = x->ne[1], piece = rows_per_piece(k);
+    const int64_t k = x->ne[0], tokens = x->ne[1], piece = rows_per_piece(k, tokens, pool_.threads());
     pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
         for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t)
             quantize_row(floats(x) + t * row_stride(x), t, k, to);
@@ -211,7 +211,7 @@ const uint8_t* FusedCpu::converted_rows(const ggml_tensor* x, ggml_type type, bo
     if (ready) return memory;
     const Profile::Part part(profile_, "quantize");
     const ggml_from_float_t convert = ggml_get_type_traits_cpu(type)->from_float;
-    const int64_t piece = rows_per_piece(k);
+    const int64_t piece = rows_per_piece(k, tokens, pool_.threads());
     pool_.parallel(ceil_div(tokens, piece), [&](int64_t i, int) {
         for (int64_t t = i * piece; t < std::min(tokens, (i + 1) * piece); ++t) {
             convert(floats(x) + t * row_stride(x), memory + static_cast<size_t>(t) * row_bytes, k);

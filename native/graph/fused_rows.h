@@ -1,6 +1,7 @@
 // What the fused operations' files share: where rows of a tensor lie, and how work is cut.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "engine/ggml_ptr.h"
@@ -17,7 +18,10 @@ inline int64_t row_stride(const ggml_tensor* tensor) {
     return static_cast<int64_t>(tensor->nb[1] / sizeof(float));
 }
 
-// Tokens that make a piece of work when each is a row of `width` values to go over.
-inline int64_t rows_per_piece(int64_t width) { return width < 8192 ? 8192 / width : 1; }
+// Tokens that make a piece of work when each is a row of `width` values to go over: few where there are few,
+// so that every thread has some.
+inline int64_t rows_per_piece(int64_t width, int64_t tokens, int threads) {
+    return std::clamp<int64_t>(8192 / width, 1, std::max<int64_t>(1, ceil_div(tokens, threads)));
+}
 
 }  // namespace ggml_transformers

@@ -15,14 +15,19 @@ inline V polynomial(const float (&c)[count], V x) {
     return sum;
 }
 
-// 2^x to 1 ulp: over the whole range, through the subnormal numbers to zero and up to infinity.
+// 2^x to 1 ulp, for x in [-160, 130].
 template <class V>
-inline V exp2(V x) {
+inline V exp2_within(V x) {
     constexpr float power[] = {1.0f,           0.69314718f,    0.240226477f,  0.0555033237f,
                                0.00961843692f, 0.00133988739f, 0.00015353362f};
-    x = min(V::set(130.0f), max(V::set(-160.0f), x));
     const V whole = round(x);
     return scale_by_power(polynomial(power, sub(x, whole)), whole);
+}
+
+// The same over the whole range, through the subnormal numbers to zero and up to infinity.
+template <class V>
+inline V exp2(V x) {
+    return exp2_within(min(V::set(130.0f), max(V::set(-160.0f), x)));
 }
 
 // e^x to 1 ulp, over the whole range as exp2.
@@ -76,7 +81,7 @@ inline V gelu(V x) {
                                    -9.1926422e-09f,
                                    1.35732522e-10f};
     const V t = min(V::set(14.5f), abs(x));
-    return fnma(t, exp2(polynomial(log2_tail, t)), max(V::zero(), x));
+    return fnma(t, exp2_within(polynomial(log2_tail, t)), max(V::zero(), x));
 }
 
 // GELU with tanh in place of erf, as GPT-2 has it: x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).

@@ -217,10 +217,12 @@ KERNEL_INLINE inline void add_mins(const Unit& unit, int block, int64_t column, 
 }
 
 // Fetches what is wanted 4 KB later (measured on Zen 4: a fifth more bytes per second than without, and than
-// with twice or half the distance).
+// with twice or half the distance). Where a block is fewer bytes than that, and more instructions for each,
+// it only costs.
 template <class Unit>
 KERNEL_INLINE inline void fetch_ahead(const Unit* unit, int block) {
     constexpr int64_t bytes = static_cast<int64_t>(sizeof(Unit)) / Reader<Unit>::blocks;
+    if constexpr (bytes < static_cast<int64_t>(sizeof(UnitQ8_0))) return;
     const char* at = reinterpret_cast<const char*>(unit) + 4096 + block * bytes;
     KERNEL_UNROLL
     for (int64_t i = 0; i < bytes; i += 64) KERNEL_PREFETCH(at + i);

@@ -1,11 +1,14 @@
 #include "kernel_bench.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <initializer_list>
 #include <thread>
 
+#include "engine/aligned_buffer.h"
+#include "engine/huge_pages.h"
 #include "kernel_inputs.h"
 #include "kernels/unroll.h"
 
@@ -300,15 +303,19 @@ double all_at_once(int threads, Measure measure) {
     return sum;
 }
 
-// Gigabytes per second of a sum over memory that no cache holds.
+// Gigabytes per second of a sum over memory that no cache holds, on huge pages as weights are.
 double reading_rate() {
     constexpr int64_t count = int64_t{16} << 20;
-    std::vector<uint32_t> memory(static_cast<size_t>(count), 1);
+    AlignedBuffer pages;
+    constexpr size_t bytes = count * sizeof(uint32_t);
+    auto* memory = reinterpret_cast<uint32_t*>(pages.reserve(bytes));
+    prefer_huge_pages(memory, bytes);
+    std::fill_n(memory, count, 1u);
     volatile uint32_t result = 0;
     const double seconds = shortest_seconds([&] {
         uint32_t sums[16] = {};
         for (int64_t i = 0; i < count; i += 16) KERNEL_UNROLL
-        for (int64_t j = 0; j < 16; ++j) sums[j] += memory[static_cast<size_t>(i + j)];
+        for (int64_t j = 0; j < 16; ++j) sums[j] += memory[i + j];
         for (const uint32_t sum : sums) result = result + sum;
     });
     return static_cast<double>(count) * sizeof(uint32_t) / seconds / 1e9;
