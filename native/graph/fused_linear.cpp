@@ -157,7 +157,7 @@ struct Tiling {
 
 Tiling tile(int64_t tokens, int64_t panels, int64_t k, int threads) {
     constexpr int64_t most_rows = 128, row_step = 4;
-    constexpr int64_t worth_taking = 200'000;  // multiply-adds
+    constexpr int64_t worth_taking = 150'000;  // multiply-adds
     Tiling t{};
     t.row_pieces = ceil_div(tokens, most_rows);
     t.rows = ceil_div(ceil_div(tokens, t.row_pieces), row_step) * row_step;
