@@ -67,8 +67,9 @@ function text(key: string, value: string): MetadataItem {
   return { key, type: "string", value };
 }
 
-function preTokenizer({ kind, postProcessor }: Vocabulary): string {
+function preTokenizer({ kind, postProcessor, digitsApart }: Vocabulary): string {
   if (kind !== "byte-level-bpe") return "default";
+  if (digitsApart === true) return "starcoder";
   return postProcessor?.get("type") === "RobertaProcessing" ? "roberta-bpe" : "gpt-2";
 }
 

@@ -32,6 +32,8 @@ export interface Vocabulary {
   stripAccents?: boolean;
   /** `post_processor` of tokenizer.json. */
   postProcessor?: JsonObject;
+  /** Whether every digit is a word of its own, as in StarCoder. */
+  digitsApart?: boolean;
   /** The files it was read from, byte for byte, by the metadata key each is kept under. */
   files: { key: string; bytes: Buffer }[];
 }
@@ -99,6 +101,7 @@ function* fromTokenizerJson(bytes: Buffer, folder: string): Steps<Vocabulary> {
   };
   const postProcessor = root.get("post_processor");
   if (postProcessor instanceof JsonObject) vocabulary.postProcessor = postProcessor;
+  vocabulary.digitsApart = hasDigitsApart(root.get("pre_tokenizer"));
   readNormalizer(root.get("normalizer"), vocabulary);
   if (kind === "unigram") vocabulary.spaces = spacesOf(root);
   return vocabulary;
@@ -298,4 +301,11 @@ function tokenId(value: Json | undefined, path: string): number {
   const id = asIndex(value, path);
   if (id > LARGEST_ID) throw badField(`ids of at most ${LARGEST_ID}`, path, value);
   return id;
+}
+
+function hasDigitsApart(preTokenizer: Json | undefined): boolean {
+  if (!(preTokenizer instanceof JsonObject)) return false;
+  if (preTokenizer.get("type") === "Digits") return preTokenizer.get("individual_digits") === true;
+  const parts = preTokenizer.get("pretokenizers");
+  return Array.isArray(parts) && parts.some(hasDigitsApart);
 }

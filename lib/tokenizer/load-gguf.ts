@@ -33,7 +33,20 @@ export type { GgufMetadata } from "./gguf-fields.js";
 const PHANTOM_SPACE = "\u2581";
 
 /** Names llama.cpp has for pre-tokenizers whose pattern is GPT-2's, and that of files older than the names. */
-const GPT2_PRE = new Set(["gpt-2", "default", "phi-2", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de"]);
+const GPT2_PRE = new Set([
+  "gpt-2",
+  "default",
+  "phi-2",
+  "mpt",
+  "olmo",
+  "jais",
+  "jina-es",
+  "jina-de",
+  "jina-v2-es",
+  "jina-v2-de",
+]);
+/** The same after every digit was set apart. */
+const DIGITS_PRE = new Set(["starcoder", "refact", "codeshell", "command-r", "smollm"]);
 /** The same with RoBERTa's special tokens around the text. */
 const ROBERTA_PRE = new Set(["roberta-bpe", "jina-v1-en", "jina-v2-code"]);
 
@@ -148,7 +161,7 @@ function mergesOf(stored: TokenList): MergeList {
 
 function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {
   const pre = text(metadata, "tokenizer.ggml.pre") ?? "gpt-2";
-  if (!GPT2_PRE.has(pre) && !ROBERTA_PRE.has(pre)) {
+  if (![GPT2_PRE, DIGITS_PRE, ROBERTA_PRE].some((names) => names.has(pre))) {
     throw new UnsupportedError(`The pre-tokenizer ${JSON.stringify(pre)} is not supported`, {
       field: "tokenizer.ggml.pre",
       pre,
@@ -167,6 +180,7 @@ function* loadGgufByteLevel(metadata: GgufMetadata): Steps<TokenizerParts> {
   };
   return yield* loadByteLevel(source, merges, {
     roberta: ROBERTA_PRE.has(pre),
+    digitsApart: DIGITS_PRE.has(pre),
     addPrefixSpace: flag(metadata, "tokenizer.ggml.add_space_prefix") ?? false,
     before: flag(metadata, "tokenizer.ggml.add_bos_token") === true ? idOf("bos") : [],
     after: flag(metadata, "tokenizer.ggml.add_eos_token") === true ? idOf("eos") : [],

@@ -8,8 +8,9 @@ import type { BertNormalizerSettings } from "./bert-normalizer.js";
 import { ByteLevelDecoder, WordPieceDecoder } from "./decoders.js";
 import { buildBpe } from "./load-model.js";
 import type { MergeList } from "./merge-table.js";
+import type { PreTokenization } from "./pipeline.js";
 import { bertProcessing, PLAIN, robertaProcessing, type PostProcessing } from "./post-processing.js";
-import { BertPreTokenizer, Gpt2Split } from "./pre-tokenizers.js";
+import { BertPreTokenizer, Digits, Gpt2Split } from "./pre-tokenizers.js";
 import type { Steps } from "./time-slices.js";
 import { pipelineOf, type TokenizerConfig, type TokenizerParts } from "./tokenizer-parts.js";
 import { preparePropertyTable } from "./unicode.js";
@@ -112,6 +113,8 @@ export interface ByteLevelForm {
   /** RoBERTa's special tokens around the text, and offsets without leading spaces. */
   roberta: boolean;
   addPrefixSpace: boolean;
+  /** Whether every digit is a word of its own. */
+  digitsApart?: boolean;
   /** Ids put before and after a text, in place of the form's own. */
   before?: readonly number[];
   after?: readonly number[];
@@ -146,7 +149,9 @@ export function* loadByteLevel(
         form.addPrefixSpace,
       )
     : surrounded(form.before ?? [], form.after ?? []);
-  const stages = form.addPrefixSpace ? (["add-prefix-space", new Gpt2Split()] as const) : [new Gpt2Split()];
+  const stages: PreTokenization[] = [new Gpt2Split()];
+  if (form.digitsApart === true) stages.unshift(new Digits(true));
+  if (form.addPrefixSpace) stages.unshift("add-prefix-space");
   return {
     addedTokens,
     pipeline: pipelineOf(undefined, { stages, byteLevel: true }, addedTokens, model),
