@@ -3,7 +3,7 @@ import { beamSearch, type BeamSearchOptions, type BeamSearchResult } from "./bea
 import { defineDisposeSymbols } from "./disposal.js";
 import type { EncoderCore } from "./encoder.js";
 import { decoderEncodingInfo } from "./encoder-info.js";
-import { DisposedError } from "./errors.js";
+import { DisposedError, UnsupportedError } from "./errors.js";
 import {
   planGeneration,
   runGeneration,
@@ -23,7 +23,13 @@ import {
   type ModelInfo,
 } from "./loading.js";
 import type { DecoderFile } from "./model-file.js";
-import { runTask, type ModelSpec, type NativeMemory, type NativeModel } from "./native.js";
+import {
+  runTask,
+  type DecoderArchitecture,
+  type ModelSpec,
+  type NativeMemory,
+  type NativeModel,
+} from "./native.js";
 import { checkOptions, signal as abortSignal } from "./options.js";
 import { perplexity, type Perplexity, type PerplexityOptions } from "./perplexity.js";
 import { profileOf, type Profile } from "./profile.js";
@@ -45,8 +51,12 @@ export type { DraftModel, PromptLookup, Speculation, SpeculationReport } from ".
 
 /** What is known of a loaded decoder. */
 export interface GeneratorInfo extends ModelInfo {
-  /** Of the file; OPT and GPT-Neo are `"gpt2"` there. */
-  readonly architecture: "gpt2";
+  /** `general.architecture` of the file; GPT-Neo and OPT are `"gpt2"` there, StarCoder is `"starcoder"`. */
+  readonly architecture: DecoderArchitecture;
+  /** Heads of keys and values: `headCount`, or fewer where heads share them. */
+  readonly keyValueHeadCount: number;
+  /** Whether it predicts tokens: a model that was saved without the last layer only encodes and classifies. */
+  readonly languageModel: boolean;
   /** Names of the classifier's labels, by label number; empty without a classifier. */
   readonly labels: readonly string[];
   /** What the classifier's labels are to each other, where the file says. */
@@ -83,7 +93,8 @@ export interface Logits extends Tensor {
  *
  * All methods reject with {@link InvalidArgumentError} for an argument or option of the wrong type, value or
  * name, {@link InputTooLongError} for a prompt longer than `info.contextLength`, {@link AbortError} when
- * `signal` fires, and {@link DisposedError} after `dispose()`.
+ * `signal` fires, and {@link DisposedError} after `dispose()`. Those that predict tokens reject with
+ * {@link UnsupportedError} where `info.languageModel` is false.
  *
  * An empty prompt stands for the beginning of a text.
  *
@@ -132,7 +143,7 @@ export class Generator implements AsyncDisposable, Disposable {
 
   /** Continues a prompt. Greedy unless `temperature`, or another option of the draw, asks for sampling. */
   async generate(prompt: GeneratorInput, options?: GenerateOptions): Promise<Generation> {
-    const core = this.#usable();
+    const core = this.#predicting();
     const checked = generatorInput(core)(prompt, "prompt");
     const plan = planGeneration(core, options, "generate");
     return runGeneration(core, checked, plan);
@@ -143,7 +154,7 @@ export class Generator implements AsyncDisposable, Disposable {
    * `next()`, pauses for a consumer that is slow, and ends in the engine too when the consumer leaves its loop.
    */
   stream(prompt: GeneratorInput, options?: StreamOptions): GenerationStream {
-    const core = this.#usable();
+    const core = this.#predicting();
     const checked = generatorInput(core)(prompt, "prompt");
     const plan = planGeneration(core, options, "stream");
     return new GenerationStream((consumer) => runGeneration(core, checked, plan, consumer), plan);
@@ -154,7 +165,7 @@ export class Generator implements AsyncDisposable, Disposable {
    * and may miss a better text. The sequences share what they have in common, and steps with other requests.
    */
   async beamSearch(prompt: GeneratorInput, options?: BeamSearchOptions): Promise<BeamSearchResult> {
-    return beamSearch(this.#usable(), prompt, options);
+    return beamSearch(this.#predicting(), prompt, options);
   }
 
   /**
@@ -163,7 +174,7 @@ export class Generator implements AsyncDisposable, Disposable {
    * @throws InvalidArgumentError, UnsupportedError for a `kvType` that is not computed.
    */
   createSession(options?: SessionOptions): Session {
-    return createSession({ core: this.#usable(), opened: (session) => this.#remember(session) }, options);
+    return createSession({ core: this.#predicting(), opened: (session) => this.#remember(session) }, options);
   }
 
   /**
@@ -180,7 +191,7 @@ export class Generator implements AsyncDisposable, Disposable {
   }
 
   /**
-   * The labels of one input or many, by the classifier over the last token of a `GPT2ForSequenceClassification`.
+   * The labels of one input or many, by the classifier over the last token that a `GPT2ForSequenceClassification` has.
    *
    * @throws UnsupportedError when the model has no classifier.
    */
@@ -195,7 +206,7 @@ export class Generator implements AsyncDisposable, Disposable {
 
   /** The model's logits at every position of one sequence, for scoring. */
   async logits(input: GeneratorInput, options?: LogitsOptions): Promise<Logits> {
-    const core = this.#usable();
+    const core = this.#predicting();
     const checked = generatorInput(core)(input, "input");
     const { signal } = checkOptions(options, "logits", { signal: abortSignal });
     const ids = await promptIds(core, checked, signal);
@@ -214,7 +225,7 @@ export class Generator implements AsyncDisposable, Disposable {
   score(text: string, options?: ScoreOptions): Promise<TextScore>;
   score(texts: readonly string[], options?: ScoreOptions): Promise<TextScore[]>;
   async score(texts: unknown, options?: ScoreOptions): Promise<TextScore | TextScore[]> {
-    return score(this.#usable(), texts, options);
+    return score(this.#predicting(), texts, options);
   }
 
   /**
@@ -223,7 +234,7 @@ export class Generator implements AsyncDisposable, Disposable {
    * weight.
    */
   async perplexity(text: GeneratorInput, options?: PerplexityOptions): Promise<Perplexity> {
-    return perplexity(this.#usable(), text, options);
+    return perplexity(this.#predicting(), text, options);
   }
 
   /**
@@ -236,7 +247,7 @@ export class Generator implements AsyncDisposable, Disposable {
     continuations: readonly string[],
     options?: ContinuationOptions,
   ): Promise<ContinuationScores> {
-    return scoreContinuations(this.#usable(), prompt, continuations, options);
+    return scoreContinuations(this.#predicting(), prompt, continuations, options);
   }
 
   /** Bytes in use by this model. */
@@ -276,12 +287,23 @@ export class Generator implements AsyncDisposable, Disposable {
     if (this.#disposed) throw new DisposedError("The generator");
     return this.#core;
   }
+
+  /** The same for what needs logits. */
+  #predicting(): GeneratorCore {
+    const core = this.#usable();
+    if (core.info.languageModel) return core;
+    const message = `${core.info.name} has no language-model head, which generation and scores need`;
+    throw new UnsupportedError(message, { head: "lm" });
+  }
 }
 
 function generatorInfo(loaded: LoadedModel<DecoderFile>): GeneratorInfo {
+  const { hyperparameters, heads } = loaded.file;
   return Object.freeze({
     ...modelInfo(loaded),
-    architecture: "gpt2" as const,
+    architecture: loaded.file.architecture,
+    keyValueHeadCount: hyperparameters.keyValueHeadCount ?? hyperparameters.headCount,
+    languageModel: heads.languageModel !== "none",
     eosToken: loaded.tokenizer.specialIds.eos,
     labels: Object.freeze([...loaded.file.labels]),
     problemType: loaded.file.classifier.problemType,

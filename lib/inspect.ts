@@ -6,7 +6,7 @@ import { LongText, StringArray, type MetadataValue } from "./gguf/metadata.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { FILE_TYPE, isTensorType } from "./gguf/types.js";
 import { modelFromGguf, resolveModel, type EncoderFile, type ModelFile } from "./model-file.js";
-import type { EncoderHyperparameters, Gpt2Hyperparameters, PoolingMode, TensorType } from "./native.js";
+import type { DecoderHyperparameters, EncoderHyperparameters, PoolingMode, TensorType } from "./native.js";
 import { checkOptions, nonEmptyString, signal } from "./options.js";
 
 /** What a file can be used for; the names are those of the command line. */
@@ -113,7 +113,7 @@ export interface Inspection {
   /** Most tokens of one sequence. */
   readonly contextLength?: number;
   /** The sizes of the graph, as its architecture names them. */
-  readonly hyperparameters?: Readonly<EncoderHyperparameters> | Readonly<Gpt2Hyperparameters>;
+  readonly hyperparameters?: Readonly<EncoderHyperparameters> | Readonly<DecoderHyperparameters>;
   /** Of encoders. */
   readonly embedding?: EmbeddingSummary;
   /** Names of a classifier's labels, by label number. */
@@ -165,14 +165,14 @@ export async function inspect(pathOrName: string, options: InspectOptions = {}):
     contextLength: model?.hyperparameters.contextLength,
     hyperparameters: model?.hyperparameters,
     ...(model?.kind === "encoder" && { embedding: model.sentenceTransformers }),
-    ...(model?.kind === "encoder" && model.labels.length > 0 && classifierOf(model)),
+    ...(model !== undefined && model.labels.length > 0 && classifierOf(model)),
   };
 }
 
 function classifierOf({
   labels,
   classifier: { problemType },
-}: EncoderFile): Pick<Inspection, "labels" | "problemType"> {
+}: ModelFile): Pick<Inspection, "labels" | "problemType"> {
   return problemType === undefined ? { labels } : { labels, problemType };
 }
 
@@ -227,8 +227,9 @@ function findExceptions(tensors: readonly GgufTensor[], type: TensorType): TypeE
 
 function headsOf(model: ModelFile): string[] {
   if (model.kind === "decoder") {
-    const lm = model.tiedHead ? "lm (tied to the embedding)" : "lm";
-    return model.labels.length > 0 ? [lm, "sequence-classifier"] : [lm];
+    const { languageModel, sequenceLabels } = model.heads;
+    const lm = { own: ["lm"], tied: ["lm (tied to the embedding)"], none: [] }[languageModel];
+    return sequenceLabels > 0 ? [...lm, "sequence-classifier"] : lm;
   }
   const { heads } = model;
   const present: [string, boolean][] = [
@@ -245,7 +246,13 @@ function headsOf(model: ModelFile): string[] {
 
 function tasksOf(model: ModelFile): Task[] {
   if (model.kind === "encoder") return encoderTasks(model);
-  return model.labels.length > 0 ? ["generate", "score", "classify"] : ["generate", "score"];
+  const { languageModel, sequenceLabels } = model.heads;
+  const possible: [Task, boolean][] = [
+    ["generate", languageModel !== "none"],
+    ["score", languageModel !== "none"],
+    ["classify", sequenceLabels > 0],
+  ];
+  return possible.filter(([, can]) => can).map(([task]) => task);
 }
 
 function encoderTasks({ architecture, heads, labels, sentenceTransformers }: EncoderFile): Task[] {

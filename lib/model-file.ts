@@ -6,8 +6,8 @@ import { ModelFileError } from "./errors.js";
 import type { EncoderHeads } from "./gguf/bert-file.js";
 import { readClassifier, type ClassifierInfo } from "./gguf/classifier.js";
 import { readDense, type DenseLayers } from "./gguf/dense.js";
+import { isDecoder, readDecoder, type DecoderHeads } from "./gguf/decoders.js";
 import { isEncoder, readEncoder, unknownArchitecture } from "./gguf/encoders.js";
-import { checkGpt2Tensors, readGpt2Hyperparameters } from "./gguf/gpt2-file.js";
 import { MetadataReader, type MetadataValue } from "./gguf/metadata.js";
 import { unsupportedKey, type ModelSource } from "./gguf/model-keys.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
@@ -15,9 +15,10 @@ import { readSentenceTransformers, type SentenceTransformersInfo } from "./gguf/
 import { TensorChecker } from "./gguf/tensor-rules.js";
 import { findPackageRoot, outsideAsar } from "./load-addon.js";
 import type {
+  DecoderArchitecture,
+  DecoderHyperparameters,
   EncoderArchitecture,
   EncoderHyperparameters,
-  Gpt2Hyperparameters,
   ModelSpec,
   TensorType,
 } from "./native.js";
@@ -55,10 +56,9 @@ export interface EncoderFile extends ModelFileBase {
 /** A GPT-2-family model. */
 export interface DecoderFile extends ModelFileBase {
   kind: "decoder";
-  architecture: "gpt2";
-  hyperparameters: Gpt2Hyperparameters;
-  /** Whether the language-model head is the token embedding. */
-  tiedHead: boolean;
+  architecture: DecoderArchitecture;
+  hyperparameters: DecoderHyperparameters;
+  heads: DecoderHeads;
   /** Names of the classifier's labels, by label number; empty without a classifier. */
   labels: string[];
   classifier: ClassifierInfo;
@@ -92,8 +92,9 @@ export function modelFromGguf(file: GgufFile): ModelFile {
   const source: ModelSource = { path, keys, tensors: new TensorChecker(file), config };
   const name = keys.optionalString("general.name") || basename(path).replace(/\.gguf$/i, "");
   const base = { path, fileSize, name, metadata, tensors, config };
-  const model =
-    architecture === "gpt2" ? decoderFile(source, file, base) : encoderFile(architecture, source, file, base);
+  const model = isDecoder(architecture)
+    ? decoderFile(architecture, source, file, base)
+    : encoderFile(architecture, source, file, base);
   source.tensors.finish();
   checkVocabulary(keys, metadata, model.hyperparameters.vocabSize);
   return model;
@@ -105,7 +106,7 @@ function readArchitecture(path: string, keys: MetadataReader): ModelSpec["archit
   if (type !== "model") throw unsupportedKey({ path }, "general.type", type);
   const parts = keys.optionalInteger("split.count", 0, 65_535) ?? 1;
   if (parts > 1) throw unsupportedKey({ path }, "split.count", parts);
-  if (isEncoder(architecture) || architecture === "gpt2") return architecture;
+  if (isEncoder(architecture) || isDecoder(architecture)) return architecture;
   throw unknownArchitecture(path, architecture);
 }
 
@@ -133,21 +134,23 @@ function encoderFile(
   };
 }
 
-function decoderFile(source: ModelSource, file: GgufFile, base: Omit<ModelFileBase, "spec">): DecoderFile {
-  const hyperparameters = readGpt2Hyperparameters(source);
-  const { tiedHead, sequenceLabels } = checkGpt2Tensors(source, hyperparameters);
-  const labels = readLabels("gpt2", source, sequenceLabels);
-  const classifier = labels.length > 0 ? readClassifier("gpt2", source) : {};
-  const spec = makeSpec(file, "gpt2", hyperparameters);
+function decoderFile(
+  architecture: DecoderArchitecture,
+  source: ModelSource,
+  file: GgufFile,
+  base: Omit<ModelFileBase, "spec">,
+): DecoderFile {
+  const { hyperparameters, heads } = readDecoder(architecture, source);
+  const labels = readLabels(architecture, source, heads.sequenceLabels);
   return {
     ...base,
     kind: "decoder",
-    architecture: "gpt2",
+    architecture,
     hyperparameters,
-    spec,
-    tiedHead,
+    spec: makeSpec(file, architecture, hyperparameters),
+    heads,
     labels,
-    classifier,
+    classifier: labels.length > 0 ? readClassifier(architecture, source) : {},
   };
 }
 

@@ -27,13 +27,19 @@ export interface TensorEntry {
 /** What the addon needs to know to load a model. */
 export interface ModelSpec {
   path: string;
-  architecture: EncoderArchitecture | "gpt2";
-  hyperparameters: EncoderHyperparameters | Gpt2Hyperparameters;
+  architecture: EncoderArchitecture | DecoderArchitecture;
+  hyperparameters: EncoderHyperparameters | DecoderHyperparameters;
   tensors: TensorEntry[];
 }
 
 /** `general.architecture` of the files of encoders. */
 export type EncoderArchitecture = "bert" | "electra" | "albert" | "mpnet" | "modern-bert";
+
+/** `general.architecture` of the files of decoders; `starcoder` is GPT-2 with fewer heads of keys and values. */
+export type DecoderArchitecture = "gpt2" | "starcoder" | "gptneox";
+
+/** Of the decoders, by their architecture. */
+export type DecoderHyperparameters = Gpt2Hyperparameters | GptNeoxHyperparameters;
 
 /** Of the encoders, by their architecture. */
 export type EncoderHyperparameters = BertHyperparameters | AlbertHyperparameters | ModernBertHyperparameters;
@@ -88,15 +94,21 @@ export interface ModernBertHyperparameters extends PooledProjections {
   localRopeBase: number;
 }
 
-export interface Gpt2Hyperparameters {
-  vocabSize: number;
-  contextLength: number;
-  embeddingLength: number;
-  feedForwardLength: number;
-  blockCount: number;
-  headCount: number;
+/** What all decoders have. */
+export interface DecoderSizes {
+  vocabSize: number; // V
+  contextLength: number; // most tokens of a sequence
+  embeddingLength: number; // H
+  feedForwardLength: number; // F
+  blockCount: number; // L
+  headCount: number; // A
+  /** Heads of keys and values, a divisor of A. Default: A. */
+  keyValueHeadCount?: number;
   layerNormEpsilon: number;
   activation: Activation;
+}
+
+export interface Gpt2Hyperparameters extends DecoderSizes {
   /** Divide attention scores by sqrt(D). */
   scaleAttention: boolean;
   /** Divide attention scores of layer i by i + 1 as well. */
@@ -105,4 +117,13 @@ export interface Gpt2Hyperparameters {
   localLayers?: string;
   /** How many tokens those layers see, the token itself included. */
   localWindow?: number;
+}
+
+export interface GptNeoxHyperparameters extends DecoderSizes {
+  /** Attention and feed-forward of a layer read the same input. */
+  parallelResidual: boolean;
+  /** How many values of each head are rotated by the token's position: even, at most D. */
+  ropeDimensions: number;
+  /** Base of the rotation's frequencies. */
+  ropeBase: number;
 }

@@ -8,7 +8,7 @@
  * | 4 | length of the next part |
  * | … | JSON: `fingerprint` of the model, `tokens`, how many of them are `evaluated`, and `kvType` if not `"f32"` |
  * | 4 · tokens | token ids |
- * | … | float32 keys and values of the evaluated tokens, in chunks of {@link chunkTokens}: [L][2][n, H] each |
+ * | … | float32 keys and values of the evaluated tokens, in chunks of {@link chunkTokens}: [L][2][n, {@link SessionModel.keyLength}] each |
  * | 32 | SHA-256 of everything before |
  */
 import { createHash, type Hash } from "node:crypto";
@@ -30,8 +30,8 @@ export interface SessionModel {
   readonly fingerprint: string;
   /** Layers, L. */
   readonly blockCount: number;
-  /** Hidden size, H. */
-  readonly embeddingLength: number;
+  /** Values of a token's keys, and of its values, in a layer: H, or less where heads share them. */
+  readonly keyLength: number;
   /** Most tokens of the session. */
   readonly contextLength: number;
   readonly vocabSize: number;
@@ -45,8 +45,8 @@ function chunkTokens(model: SessionModel): number {
 }
 
 /** Bytes of a token's keys and values. */
-function rowBytes({ blockCount, embeddingLength }: SessionModel): number {
-  return 2 * blockCount * embeddingLength * Float32Array.BYTES_PER_ELEMENT;
+function rowBytes({ blockCount, keyLength }: SessionModel): number {
+  return 2 * blockCount * keyLength * Float32Array.BYTES_PER_ELEMENT;
 }
 
 /** Writes a session; what was at `path` is replaced when the new file is whole. */

@@ -271,10 +271,11 @@ export class Session implements Disposable, AsyncDisposable {
 
   async #model(): Promise<SessionModel> {
     const { info, spec } = this.#owner.core;
-    const { blockCount, embeddingLength, vocabSize } = info;
+    const { blockCount, embeddingLength, headCount, keyValueHeadCount, vocabSize } = info;
+    const keyLength = (embeddingLength / headCount) * keyValueHeadCount;
     const fingerprint = await modelFingerprint(spec);
     const { contextLength, kvType } = this.#limits;
-    return { fingerprint, blockCount, embeddingLength, vocabSize, contextLength, kvType };
+    return { fingerprint, blockCount, keyLength, vocabSize, contextLength, kvType };
   }
 
   /** Does the work when all earlier calls have ended. Its signal fires when the caller's does, and on disposal. */

@@ -76,6 +76,10 @@ const alike = new WeakMap<GeneratorCore, WeakSet<GeneratorCore>>();
 
 function requireAlike(target: GeneratorCore, draft: GeneratorCore, name: string): void {
   if (draft === target) throw new InvalidArgumentError("Expected another model to guess", { name });
+  if (!draft.info.languageModel) {
+    const message = `Expected a model that predicts tokens for ${name} but ${draft.info.name} does not`;
+    throw new InvalidArgumentError(message, { name });
+  }
   const known = alike.get(target) ?? new WeakSet();
   if (known.has(draft)) return;
   const size = target.info.vocabSize;

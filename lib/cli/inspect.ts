@@ -62,7 +62,8 @@ function facts(inspection: Inspection): string[][] {
 
 function shapeOf(hyper: NonNullable<Inspection["hyperparameters"]>): string {
   const { blockCount, embeddingLength, headCount, feedForwardLength } = hyper;
-  return `${blockCount} layers, ${embeddingLength} hidden, ${headCount} heads, ${feedForwardLength} feed-forward`;
+  const shared = "keyValueHeadCount" in hyper ? ` over ${hyper.keyValueHeadCount} of keys` : "";
+  return `${blockCount} layers, ${embeddingLength} hidden, ${headCount} heads${shared}, ${feedForwardLength} feed-forward`;
 }
 
 function tokenizerLine({ kind, size, original }: NonNullable<Inspection["tokenizer"]>): string {

@@ -5,6 +5,7 @@
  */
 import { unsupportedKey } from "../gguf/model-keys.js";
 import type { MetadataItem } from "../gguf/writer.js";
+import { mapDecoderHeads } from "./decoder-heads.js";
 import { gpt2Metadata, requireActivation } from "./gpt2.js";
 import type { JsonFile } from "./json-file.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
@@ -46,7 +47,7 @@ function localMetadata(file: JsonFile, layers: number): MetadataItem[] {
   ];
 }
 
-function mapGptNeo(mapper: TensorMapper, file: JsonFile): MappedModel {
+function mapGptNeo(mapper: TensorMapper, file: JsonFile, className: string): MappedModel {
   const V = file.integer("vocab_size", 1, 2 ** 31 - 1);
   const H = file.integer("hidden_size", 1, 2 ** 20);
   const F = file.optionalInteger("intermediate_size", 1, 2 ** 20) ?? 4 * H;
@@ -76,19 +77,27 @@ function mapGptNeo(mapper: TensorMapper, file: JsonFile): MappedModel {
     mapper.linear(`${from}.mlp.c_proj`, `${to}.ffn_down`, H, F);
   }
   mapper.norm("ln_f", "output_norm", H);
-  if (file.boolean("tie_word_embeddings", true)) mapper.ignore(/^lm_head\.weight$/);
-  else mapper.map("lm_head.weight", "output.weight", [V, H]);
   // The causal mask and its value, which older versions of the library stored.
   mapper.ignore(/(^|\.)h\.\d+\.attn\.attention\.(bias|masked_bias)$/);
   const sizes = { hiddenSize: H, intermediateSize: F, layers, heads, positions, epsilon, activation };
   const metadata = gpt2Metadata({ ...sizes, scaleWeights: false, scaleByInverseLayer: false });
   metadata.push(...localMetadata(file, layers));
+  const tied = file.boolean("tie_word_embeddings", true);
+  const settings = {
+    architecture: "gpt2",
+    className,
+    output: "lm_head",
+    tied,
+    vocabSize: V,
+    width: H,
+  } as const;
+  metadata.push(...mapDecoderHeads(mapper, file, settings));
   return { metadata, vocabSize: V, contextLength: positions, hiddenSize: H };
 }
 
 export const GPT_NEO: Architecture = {
   kind: "gpt2",
-  classes: ["GPTNeoModel", "GPTNeoForCausalLM"],
+  classes: ["GPTNeoModel", "GPTNeoForCausalLM", "GPTNeoForSequenceClassification"],
   baseClasses: { gpt_neo: "GPTNeoModel" },
   prefixes: ["transformer.", ""],
   map: mapGptNeo,

@@ -3,7 +3,7 @@ import { UnsupportedError } from "../errors.js";
 import { activationByName } from "../gguf/activation.js";
 import { checkGpt2Config } from "../gguf/gpt2-file.js";
 import type { MetadataItem } from "../gguf/writer.js";
-import { labelMetadata } from "./encoder-heads.js";
+import { mapDecoderHeads } from "./decoder-heads.js";
 import type { JsonFile } from "./json-file.js";
 import type { Architecture, MappedModel, TensorMapper } from "./tensor-mapper.js";
 
@@ -23,7 +23,8 @@ interface Gpt2Config {
 
 // ---- configuration
 
-function readConfig(file: JsonFile): Gpt2Config {
+/** Reads a configuration with GPT-2's entries; `activation` is what an absent one means. */
+export function readGpt2Config(file: JsonFile, activation = "gelu_new"): Gpt2Config {
   checkGpt2Config({ path: file.path }, file.value, "config.json");
   const hiddenSize = file.integer("n_embd", 1, 2 ** 20);
   const config: Gpt2Config = {
@@ -36,7 +37,7 @@ function readConfig(file: JsonFile): Gpt2Config {
     positions: file.optionalInteger("n_positions", 1, 2 ** 20) ?? 1024,
     epsilon:
       file.value["layer_norm_epsilon"] === undefined ? 1e-5 : file.numberBetween("layer_norm_epsilon", 0, 1),
-    activation: file.string("activation_function", "gelu_new"),
+    activation: file.string("activation_function", activation),
     scaleWeights: file.boolean("scale_attn_weights", true),
     scaleByInverseLayer: file.boolean("scale_attn_by_inverse_layer_idx", false),
     tied: file.boolean("tie_word_embeddings", true),
@@ -53,18 +54,22 @@ export function requireActivation({ path }: JsonFile, activation: string): void 
   throw new UnsupportedError(message, { path, field: "activation_function", value: activation });
 }
 
-/** What a file of GPT-2's architecture says about the model. */
-export function gpt2Metadata(config: Omit<Gpt2Config, "vocabSize" | "tied">): MetadataItem[] {
-  const u32 = (key: string, value: number): MetadataItem => ({ key: `gpt2.${key}`, type: "u32", value });
-  const bool = (key: string, value: boolean): MetadataItem => ({ key: `gpt2.${key}`, type: "bool", value });
+/** What a file of GPT-2's architecture, or of one that computes the same, says about the model. */
+export function gpt2Metadata(
+  config: Omit<Gpt2Config, "vocabSize" | "tied">,
+  architecture: "gpt2" | "starcoder" = "gpt2",
+): MetadataItem[] {
+  const key = (name: string) => `${architecture}.${name}`;
+  const u32 = (name: string, value: number): MetadataItem => ({ key: key(name), type: "u32", value });
+  const bool = (name: string, value: boolean): MetadataItem => ({ key: key(name), type: "bool", value });
   return [
     u32("block_count", config.layers),
     u32("context_length", config.positions),
     u32("embedding_length", config.hiddenSize),
     u32("feed_forward_length", config.intermediateSize),
     u32("attention.head_count", config.heads),
-    { key: "gpt2.attention.layer_norm_epsilon", type: "f32", value: config.epsilon },
-    { key: "gpt2.hidden_activation", type: "string", value: config.activation },
+    { key: key("attention.layer_norm_epsilon"), type: "f32", value: config.epsilon },
+    { key: key("hidden_activation"), type: "string", value: config.activation },
     bool("attention.scale_weights", config.scaleWeights),
     bool("attention.scale_by_inverse_layer", config.scaleByInverseLayer),
   ];
@@ -72,10 +77,8 @@ export function gpt2Metadata(config: Omit<Gpt2Config, "vocabSize" | "tied">): Me
 
 // ---- weights
 
-const CLASSIFIER = "GPT2ForSequenceClassification";
-
-function mapGpt2(mapper: TensorMapper, configFile: JsonFile, name: string): MappedModel {
-  const config = readConfig(configFile);
+function mapGpt2(mapper: TensorMapper, configFile: JsonFile, className: string): MappedModel {
+  const config = readGpt2Config(configFile);
   const { vocabSize: V, hiddenSize: H, intermediateSize: F } = config;
   mapper.map("wte.weight", "token_embd.weight", [V, H]);
   mapper.map("wpe.weight", "position_embd.weight", [config.positions, H]);
@@ -89,20 +92,24 @@ function mapGpt2(mapper: TensorMapper, configFile: JsonFile, name: string): Mapp
     mapper.conv1d(`${from}.mlp.c_proj`, `${to}.ffn_down`, F, H);
   }
   mapper.norm("ln_f", "output_norm", H);
-  // A classifier has no other head.
-  if (config.tied || name === CLASSIFIER) mapper.ignore(/^lm_head\.weight$/);
-  else mapper.map("lm_head.weight", "output.weight", [V, H]);
   // The causal mask and its value, which older versions of the library stored.
   mapper.ignore(/(^|\.)h\.\d+\.attn\.(bias|masked_bias)$/);
-  const labels = name === CLASSIFIER ? (mapper.find("score.weight")?.shape[0] ?? 1) : 0;
-  if (labels > 0) mapper.map("score.weight", "cls.output.weight", [labels, H]);
-  const metadata = [...gpt2Metadata(config), ...labelMetadata("gpt2", configFile, labels)];
+  const { tied } = config;
+  const settings = {
+    architecture: "gpt2",
+    className,
+    output: "lm_head",
+    tied,
+    vocabSize: V,
+    width: H,
+  } as const;
+  const metadata = [...gpt2Metadata(config), ...mapDecoderHeads(mapper, configFile, settings)];
   return { metadata, vocabSize: V, contextLength: config.positions, hiddenSize: H };
 }
 
 export const GPT2: Architecture = {
   kind: "gpt2",
-  classes: ["GPT2Model", "GPT2LMHeadModel", CLASSIFIER],
+  classes: ["GPT2Model", "GPT2LMHeadModel", "GPT2ForSequenceClassification"],
   baseClasses: { gpt2: "GPT2Model" },
   prefixes: ["transformer.", ""],
   map: mapGpt2,

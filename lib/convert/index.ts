@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { AbortError, ModelFileError, UnsupportedError } from "../errors.js";
+import { isDecoder } from "../gguf/decoders.js";
 import { FILE_TYPE, QUANTIZATION_VERSION, TENSOR_TYPES, ggmlType } from "../gguf/types.js";
 import { tensorBytes, writeGguf, type MetadataItem, type TensorLayout } from "../gguf/writer.js";
 import type { ModelSpec, TensorType } from "../native.js";
@@ -12,7 +13,9 @@ import { Checkpoint } from "./checkpoint.js";
 import { openDenseModules } from "./dense.js";
 import { DISTILBERT } from "./distilbert.js";
 import { ELECTRA } from "./electra.js";
+import { GPT_BIGCODE } from "./gpt-bigcode.js";
 import { GPT_NEO } from "./gpt-neo.js";
+import { GPT_NEOX } from "./gpt-neox.js";
 import { GPT2 } from "./gpt2.js";
 import { JsonFile } from "./json-file.js";
 import { MODERN_BERT } from "./modern-bert.js";
@@ -62,7 +65,7 @@ export interface ConvertResult {
   readonly path: string;
   /** Its size in bytes. */
   readonly bytes: number;
-  /** Of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT become `"bert"`. */
+  /** Of the file; RoBERTa, XLM-R, CamemBERT and DistilBERT become `"bert"`, GPT-Neo and OPT `"gpt2"`. */
   readonly architecture: ModelSpec["architecture"];
   /** The type asked for, or chosen. */
   readonly type: TensorType;
@@ -149,6 +152,8 @@ const ARCHITECTURES: readonly Architecture[] = [
   MODERN_BERT,
   GPT2,
   GPT_NEO,
+  GPT_NEOX,
+  GPT_BIGCODE,
   OPT,
 ];
 
@@ -174,7 +179,7 @@ function sentenceMetadata(
 ): MetadataItem[] {
   if (sentences === undefined) return [];
   const { transformer: path, dimension, maxSequenceLength } = sentences;
-  if (kind === "gpt2") {
+  if (isDecoder(kind)) {
     const message = `sentence-transformers around ${kind} is not computed (${path})`;
     throw new UnsupportedError(message, { path, field: "modules.json" });
   }

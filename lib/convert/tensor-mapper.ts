@@ -19,8 +19,8 @@ export interface MappedTensor {
   shape: number[];
   /** The checkpoint has it [in, out]; the file wants rows of `in` values. */
   transpose: boolean;
-  /** Rows of the checkpoint's tensor that come before those of the file. */
-  skipRows: number;
+  /** Which values of the checkpoint's tensor the file has, in its order: pairs of first and end. */
+  ranges: readonly (readonly [begin: number, end: number])[];
 }
 
 /** What the rest of the conversion needs to know of a mapped checkpoint. */
@@ -71,20 +71,37 @@ export class TensorMapper {
     const tensor = this.#take(source, shape);
     const turned = transpose ? [...shape] : [...shape].reverse();
     const checkpoint = this.#checkpoint;
-    this.mapped.push({ name, source: tensor, checkpoint, shape: turned, transpose, skipRows: 0 });
+    const ranges = [[0, tensor.elements]] as const;
+    this.mapped.push({ name, source: tensor, checkpoint, shape: turned, transpose, ranges });
   }
 
   /** Requires `source` as a matrix in that shape and maps all but its first `skip` rows to `name`. */
   mapRowsFrom(skip: number, source: string, name: string, [rows, width]: readonly [number, number]): void {
     const tensor = this.#take(source, [rows, width]);
-    this.mapped.push({
-      name,
-      source: tensor,
-      checkpoint: this.#checkpoint,
-      shape: [width, rows - skip],
-      transpose: false,
-      skipRows: skip,
-    });
+    this.#pushRanges(tensor, name, [width, rows - skip], [[skip * width, rows * width]]);
+  }
+
+  /**
+   * `weight` [3 H, H] and `bias` [3 H] of a layer for queries, keys and values, which the checkpoint has head by head:
+   * a head's queries, its keys, its values, then the next head's. The file has all queries first, as llama.cpp does.
+   */
+  interleaved(source: string, name: string, heads: number, H: number, bias = true): void {
+    const D = H / heads;
+    const ranges = (width: number) =>
+      [0, 1, 2].flatMap((part) =>
+        Array.from({ length: heads }, (_, head) => {
+          const first = (3 * head + part) * D * width;
+          return [first, first + D * width] as const;
+        }),
+      );
+    const weight = this.#take(`${source}.weight`, [3 * H, H]);
+    this.#pushRanges(weight, `${name}.weight`, [H, 3 * H], ranges(H));
+    if (!bias) return;
+    this.#pushRanges(this.#take(`${source}.bias`, [3 * H]), `${name}.bias`, [3 * H], ranges(1));
+  }
+
+  #pushRanges(source: SourceTensor, name: string, shape: number[], ranges: MappedTensor["ranges"]): void {
+    this.mapped.push({ name, source, checkpoint: this.#checkpoint, shape, transpose: false, ranges });
   }
 
   #take(source: string, shape: readonly number[]): SourceTensor {

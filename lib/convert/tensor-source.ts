@@ -14,9 +14,12 @@ export async function writeTensorData(
 ): Promise<void> {
   const { source, checkpoint, shape, transpose } = tensor;
   if (source.dtype === type && !transpose) {
-    const skipped = (tensor.skipRows * shape[0]! * source.bytes) / source.elements;
-    for (let at = skipped; at < source.bytes; at += COPY_BYTES) {
-      await options.write(await checkpoint.read(source.name, at, Math.min(COPY_BYTES, source.bytes - at)));
+    const valueBytes = source.bytes / source.elements;
+    for (const [begin, end] of tensor.ranges) {
+      for (let at = begin * valueBytes; at < end * valueBytes; at += COPY_BYTES) {
+        const bytes = Math.min(COPY_BYTES, end * valueBytes - at);
+        await options.write(await checkpoint.read(source.name, at, bytes));
+      }
     }
     return;
   }
@@ -31,17 +34,19 @@ export async function writeTensorData(
   await writeConverted(slices, conversion);
 }
 
-/** The rows of the checkpoint's tensor, `width` values each, as F32. */
+/** The rows of the checkpoint's tensor that the file has, `width` values each, as F32. */
 async function* sourceSlices(
-  { source, checkpoint, skipRows }: MappedTensor,
+  { source, checkpoint, ranges }: MappedTensor,
   width: number,
 ): AsyncGenerator<Float32Array> {
   const valueBytes = source.bytes / source.elements;
   const step = sliceRows(width) * width;
-  for (let at = skipRows * width; at < source.elements; at += step) {
-    const values = Math.min(step, source.elements - at);
-    const bytes = await checkpoint.read(source.name, at * valueBytes, values * valueBytes);
-    yield await decodeRows(source.dtype as TensorType | "F64", bytes, width);
+  for (const [begin, end] of ranges) {
+    for (let at = begin; at < end; at += step) {
+      const values = Math.min(step, end - at);
+      const bytes = await checkpoint.read(source.name, at * valueBytes, values * valueBytes);
+      yield await decodeRows(source.dtype as TensorType | "F64", bytes, width);
+    }
   }
 }
 

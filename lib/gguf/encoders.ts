@@ -3,6 +3,7 @@ import { UnsupportedError } from "../errors.js";
 import type { EncoderArchitecture, EncoderHyperparameters } from "../native.js";
 import { checkAlbertTensors, readAlbertHyperparameters } from "./albert-file.js";
 import { checkBertTensors, readBertHyperparameters, type EncoderHeads } from "./bert-file.js";
+import { DECODERS } from "./decoders.js";
 import { checkElectraTensors, readElectraHyperparameters } from "./electra-file.js";
 import type { ModelSource } from "./model-keys.js";
 import { checkModernBertTensors, readModernBertHyperparameters } from "./modern-bert-file.js";
@@ -40,7 +41,7 @@ export function readEncoder(architecture: EncoderArchitecture, source: ModelSour
 }
 
 export function unknownArchitecture(path: string, architecture: string): UnsupportedError {
-  const known = [...Object.keys(READERS), "gpt2"].join(", ");
+  const known = [...Object.keys(READERS), ...DECODERS].join(", ");
   const message = `Architecture ${JSON.stringify(architecture)} is not computed, only ${known} (${path})`;
   return new UnsupportedError(message, { path, field: "general.architecture", value: architecture });
 }

@@ -17,6 +17,8 @@ export interface SharedHyperparameters {
   feedForwardLength: number;
   blockCount: number;
   headCount: number;
+  /** Where heads share keys and values: how many there are of these. */
+  keyValueHeadCount?: number;
   layerNormEpsilon: number;
 }
 
@@ -29,8 +31,12 @@ export interface ModelSource {
   config: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Reads and cross-checks the sizes of `architecture`. */
-export function readSharedHyperparameters(source: ModelSource, architecture: string): SharedHyperparameters {
+/** Reads and cross-checks the sizes of `architecture`; `sharesKeys`: whether its heads may share keys and values. */
+export function readSharedHyperparameters(
+  source: ModelSource,
+  architecture: string,
+  { sharesKeys = false } = {},
+): SharedHyperparameters {
   const { keys, tensors } = source;
   const key = (name: string) => `${architecture}.${name}`;
 
@@ -41,14 +47,16 @@ export function readSharedHyperparameters(source: ModelSource, architecture: str
   const contextLength = keys.integer(key("context_length"), 1, MAX_SIZE);
   const layerNormEpsilon = keys.numberBetween(key("attention.layer_norm_epsilon"), 0, 1);
 
-  // Heads divide the embedding; each has its own keys and values.
+  // Heads divide the embedding; those of keys and values divide the heads.
   const headCount = keys.integer(key("attention.head_count"), 1, embeddingLength);
   if (embeddingLength % headCount !== 0) {
     throw keys.error(key("attention.head_count"), `a divisor of ${embeddingLength}`, headCount);
   }
-  const keyValueHeads = keys.optionalInteger(key("attention.head_count_kv"), 1, MAX_SIZE) ?? headCount;
-  if (keyValueHeads !== headCount)
-    throw unsupportedKey(source, key("attention.head_count_kv"), keyValueHeads);
+  const sharedKey = key("attention.head_count_kv");
+  const keyValueHeads = keys.optionalInteger(sharedKey, 1, MAX_SIZE) ?? headCount;
+  if (keyValueHeads !== headCount && !sharesKeys) throw unsupportedKey(source, sharedKey, keyValueHeads);
+  if (headCount % keyValueHeads !== 0)
+    throw keys.error(sharedKey, `a divisor of ${headCount}`, keyValueHeads);
   const experts = keys.optionalInteger(key("expert_count"), 0, MAX_SIZE) ?? 0;
   if (experts > 0) throw unsupportedKey(source, key("expert_count"), experts);
 
@@ -62,6 +70,7 @@ export function readSharedHyperparameters(source: ModelSource, architecture: str
     feedForwardLength,
     blockCount,
     headCount,
+    ...(keyValueHeads !== headCount && { keyValueHeadCount: keyValueHeads }),
     layerNormEpsilon,
   };
 }

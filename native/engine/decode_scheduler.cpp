@@ -18,8 +18,8 @@ KvLayout layout_of(const ModelSize& size, const Device& device, bool fused,
     KvLayout layout;
     layout.buffer_type = device.buffer_type();
     layout.layers = size.layers;
-    layout.hidden = size.hidden;
-    layout.head = size.hidden / size.heads;
+    layout.hidden = size.kv_hidden();
+    layout.head = size.head();
     layout.fused = fused && FusedCpu::covers_head(layout.head);
     layout.in_use = std::move(kv_bytes);
     return layout;

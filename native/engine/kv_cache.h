@@ -26,8 +26,8 @@ constexpr size_t kv_most_parts = 16;
 struct KvLayout {
     ggml_backend_buffer_type_t buffer_type = nullptr;
     int64_t layers = 0;
-    int64_t hidden = 0;
-    int64_t head = 0;
+    int64_t hidden = 0;  // H: of all heads of keys, which may be fewer than those of queries
+    int64_t head = 0;    // D
     // Which of two layouts: plain operations', or the fused attention's.
     bool fused = false;
     // In the fused layout also F16, and Q8_0 for what kv_bytes.h says.

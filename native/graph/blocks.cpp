@@ -156,14 +156,15 @@ ggml_tensor* gated_linear(GraphBuilder& builder, const Linear& layer, Activation
 
 namespace {
 
-Qkv split(GraphBuilder& builder, ggml_tensor* joint) {
-    const int64_t hidden = joint->ne[0] / 3;
-    const auto third = [&](int64_t i) {
-        return ggml_view_2d(builder.context(), joint, hidden, joint->ne[1], joint->nb[1],
-                            static_cast<size_t>(i * hidden) * sizeof(float));
+// The first `hidden` values are queries.
+Qkv split(GraphBuilder& builder, ggml_tensor* joint, int64_t hidden) {
+    const int64_t shared = (joint->ne[0] - hidden) / 2;  // G
+    const auto part = [&](int64_t first, int64_t values) {
+        return ggml_view_2d(builder.context(), joint, values, joint->ne[1], joint->nb[1],
+                            static_cast<size_t>(first) * sizeof(float));
     };
     builder.append(joint);
-    return {joint, third(0), third(1), third(2)};
+    return {joint, part(0, hidden), part(hidden, shared), part(hidden + shared, shared)};
 }
 
 }  // namespace
@@ -173,9 +174,10 @@ Qkv project(GraphBuilder& builder, const Projections& p, ggml_tensor* x) {
     if (builder.fused() != nullptr) {
         const std::vector<Linear> layers =
             together ? std::vector<Linear>{p.fused} : std::vector<Linear>{p.query, p.key, p.value};
-        return split(builder, builder.fused()->linear(builder, layers, x, FusedActivation::None, nullptr));
+        ggml_tensor* joint = builder.fused()->linear(builder, layers, x, FusedActivation::None, nullptr);
+        return split(builder, joint, x->ne[0]);
     }
-    if (together) return split(builder, linear(builder, p.fused, x));
+    if (together) return split(builder, linear(builder, p.fused, x), x->ne[0]);
     Qkv qkv{nullptr, linear(builder, p.query, x), linear(builder, p.key, x), linear(builder, p.value, x)};
     // Their readers take views: all three exist before the first view is taken.
     builder.append(qkv.q);
@@ -187,18 +189,28 @@ Qkv project(GraphBuilder& builder, const Projections& p, ggml_tensor* x) {
 namespace {
 
 ggml_tensor* rotate(ggml_context* context, ggml_tensor* x, const Rotation& r) {
-    const int64_t hidden = x->ne[0], tokens = x->ne[1], head = hidden / r.heads;
+    const int64_t hidden = x->ne[0], tokens = x->ne[1];
     ggml_tensor* heads =  // [D, A, T]
-        ggml_view_3d(context, x, head, r.heads, tokens, static_cast<size_t>(head) * sizeof(float), x->nb[1],
-                     0);
-    heads = ggml_rope_ext(context, heads, r.positions, nullptr, static_cast<int>(head), GGML_ROPE_TYPE_NEOX,
-                          0, r.base, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f);
+        ggml_view_3d(context, x, r.head, hidden / r.head, tokens, static_cast<size_t>(r.head) * sizeof(float),
+                     x->nb[1], 0);
+    heads = ggml_rope_ext(context, heads, r.positions, nullptr, static_cast<int>(r.values),
+                          GGML_ROPE_TYPE_NEOX, 0, r.base, 1.0f, 0.0f, 1.0f, 0.0f, 0.0f);
     return ggml_reshape_2d(context, heads, hidden, tokens);
 }
 
 }  // namespace
 
+Rotation make_rotation(GraphBuilder& builder, ggml_tensor* positions, int64_t head, int64_t values,
+                       float base) {
+    Rotation rotation = {positions, head, values, base, nullptr};
+    if (builder.fused() != nullptr) rotation.turns = builder.fused()->turns(builder, rotation);
+    return rotation;
+}
+
 Qkv rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation) {
+    if (builder.fused() != nullptr && qkv.joint != nullptr) {
+        return split(builder, builder.fused()->rotate(builder, qkv, rotation), qkv.q->ne[0]);
+    }
     Qkv rotated = {nullptr, rotate(builder.context(), qkv.q, rotation),
                    rotate(builder.context(), qkv.k, rotation), qkv.v};
     builder.append(rotated.q);
@@ -246,8 +258,9 @@ void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, const AttentionExtras& extras) {
     const auto& [joint, q, k, v] = qkv;
-    const bool plain = extras.scores != nullptr || !extras.biases.empty();
-    if (!plain && attention_is_fused(builder, q->ne[0] / heads)) {
+    const int64_t head = q->ne[0] / heads, kv_heads = k->ne[0] / head;
+    const bool plain = extras.scores != nullptr || !extras.biases.empty() || kv_heads < heads;
+    if (!plain && attention_is_fused(builder, head)) {
         return builder.fused()->attention(builder, batch, qkv, heads, scale, extras.reach);
     }
     ggml_context* context = builder.context();
@@ -255,9 +268,10 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qk
         const RaggedGroup& group = batch.groups()[i];
         ggml_tensor* bias = extras.biases.empty() ? nullptr : extras.biases[i];
         ggml_tensor* queries = split_heads(context, q, group, heads);  // [D, S, A, n]
-        ggml_tensor* keys = split_heads(context, k, group, heads);     // [D, S, A, n]
+        // Fewer heads of keys and values than of queries are repeated by the products.
+        ggml_tensor* keys = split_heads(context, k, group, kv_heads);  // [D, S, A, n]
         ggml_tensor* values =                                          // [S, D, A, n]
-            ggml_cont(context, ggml_transpose(context, split_heads(context, v, group, heads)));
+            ggml_cont(context, ggml_transpose(context, split_heads(context, v, group, kv_heads)));
         ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [S, S, A, n]
         weights = ggml_soft_max_ext(context, weights, bias, scale, 0.0f);
         if (extras.scores != nullptr) extras.scores->push_back(builder.output(weights));
@@ -273,10 +287,10 @@ ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, 
     const auto& [joint, q, k, v] = qkv;
     const int64_t hidden = q->ne[0];
     if (attention_is_fused(builder, hidden / heads)) {
-        return builder.fused()->cached_attention(builder, cached, joint, heads, scale);
+        return builder.fused()->cached_attention(builder, cached, qkv, heads, scale);
     }
     ggml_context* context = builder.context();
-    const int64_t head = hidden / heads;
+    const int64_t head = hidden / heads, shared = k->ne[0], kv_heads = shared / head;
     const auto at = [](size_t stride, int64_t index) { return stride * static_cast<size_t>(index); };
 
     for (size_t i = 0; i < cached.sequences.size(); ++i) {
@@ -286,23 +300,23 @@ ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, 
         ggml_tensor* past_values = s.cache->plain().values(cached.layer);
         const int64_t visible = mask->ne[0];  // K
         ggml_tensor* new_keys =
-            ggml_view_2d(context, k, hidden, s.count, k->nb[1], at(k->nb[1], s.first_token));
+            ggml_view_2d(context, k, shared, s.count, k->nb[1], at(k->nb[1], s.first_token));
         ggml_tensor* new_values =
-            ggml_view_2d(context, v, hidden, s.count, v->nb[1], at(v->nb[1], s.first_token));
+            ggml_view_2d(context, v, shared, s.count, v->nb[1], at(v->nb[1], s.first_token));
         builder.append(ggml_cpy(context, new_keys,
-                                ggml_view_2d(context, past_keys, hidden, s.count, past_keys->nb[1],
+                                ggml_view_2d(context, past_keys, shared, s.count, past_keys->nb[1],
                                              at(past_keys->nb[1], s.past))));
         builder.append(ggml_cpy(context, ggml_transpose(context, new_values),
-                                ggml_view_2d(context, past_values, s.count, hidden, past_values->nb[1],
+                                ggml_view_2d(context, past_values, s.count, shared, past_values->nb[1],
                                              at(past_values->nb[0], s.past))));
 
         const RaggedGroup rows{s.first_token, 0, s.count, 1};
         ggml_tensor* queries = split_heads(context, q, rows, heads);  // [D, n, A, 1]
         ggml_tensor* keys =                                           // [D, K, A]
-            ggml_view_3d(context, past_keys, head, visible, heads, past_keys->nb[1],
+            ggml_view_3d(context, past_keys, head, visible, kv_heads, past_keys->nb[1],
                          at(past_keys->nb[0], head), 0);
         ggml_tensor* values =  // [K, D, A]
-            ggml_view_3d(context, past_values, visible, head, heads, past_values->nb[1],
+            ggml_view_3d(context, past_values, visible, head, kv_heads, past_values->nb[1],
                          at(past_values->nb[1], head), 0);
         ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [K, n, A, 1]
         weights = ggml_soft_max_ext(context, weights, mask, scale, 0.0f);

@@ -65,14 +65,16 @@ ggml_tensor* norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x);
 // norm(x + residual).
 ggml_tensor* add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x, ggml_tensor* residual);
 
-// The three projections of attention, as the file has them: fused [H, 3H] or apart, three of [H, H].
+// The three projections of attention, as the file has them: fused [H, 3H] or apart, three of [H, H]. Where
+// heads of queries share keys and values (Shazeer, "Fast Transformer Decoding", arXiv:1911.02150), those have
+// G values a token instead of H: [H, H + 2G], or [H, H] and two of [H, G].
 struct Projections {
     Linear fused;
     Linear query, key, value;
 };
 
-// Queries, keys and values of all heads: `joint` [3H, T], or the three apart, [H, T] each (rows may be
-// strided).
+// Queries [H, T], keys and values [G, T] of all heads: `joint` [H + 2G, T], or the three apart (rows may be
+// strided). The first heads of queries share the first one of keys, and so on.
 struct Qkv {
     ggml_tensor* joint = nullptr;
     ggml_tensor* q = nullptr;
@@ -82,15 +84,21 @@ struct Qkv {
 
 Qkv project(GraphBuilder& builder, const Projections& projections, ggml_tensor* x);
 
-// Turns each pair of values D / 2 apart, of every head, by an angle that grows with the token's position and
-// falls with the pair's number. Su et al., "RoFormer", arXiv:2104.09864.
+// Turns each pair of values R / 2 apart, of the first R of every head, by an angle that grows with the
+// token's position and falls with the pair's number. Su et al., "RoFormer", arXiv:2104.09864.
 struct Rotation {
     ggml_tensor* positions = nullptr;  // [T]
-    int64_t heads = 0;
-    float base = 0.0f;  // pair i of D / 2 turns by position / base^(2 i / D)
+    int64_t head = 0;                  // D
+    int64_t values = 0;                // R, even, at most D
+    float base = 0.0f;                 // pair i of R / 2 turns by position / base^(2 i / R)
+    ggml_tensor* turns = nullptr;      // [R, T]: cosines, then sines, for the fused operation
 };
 
-// The same with queries and keys rotated; they are no longer joint.
+// What all layers of a graph share of a rotation with that base.
+Rotation make_rotation(GraphBuilder& builder, ggml_tensor* positions, int64_t head, int64_t values,
+                       float base);
+
+// The same with queries and keys rotated; by plain operations they are no longer joint.
 Qkv rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation);
 
 // Whether attention over heads of that many values is one fused operation, which reads the batch when it
@@ -114,7 +122,7 @@ struct AttentionExtras {
 void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads);
 
 // Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
-// `batch` must stay where it is. With biases or scores it is plain operations.
+// `batch` must stay where it is. With biases, scores or shared keys it is plain operations.
 // Vaswani et al., "Attention Is All You Need", arXiv:1706.03762.
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                        float scale, const AttentionExtras& extras);

@@ -48,9 +48,16 @@ class FusedCpu {
     ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
                            float scale, int64_t reach);
 
-    // Causal attention over the caches, to which the new keys and values are added first: [H, T].
-    ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, ggml_tensor* qkv,
+    // Causal attention over the caches, to which the new keys and values are added first: [H, T]. `qkv` is
+    // joint.
+    ggml_tensor* cached_attention(GraphBuilder& builder, const CachedLayer& cached, const Qkv& qkv,
                                   int64_t heads, float scale);
+
+    // What a rotation turns the tokens of a graph by: [R, T], cosines, then sines.
+    ggml_tensor* turns(GraphBuilder& builder, const Rotation& rotation);
+
+    // Joint queries, keys and values with the former two rotated: [H + 2G, T].
+    ggml_tensor* rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation);
 
     // For each sequence, the weights of the layer's outputs from the logits of its tokens, `x` [H, T]: [V,
     // B]. `sequences` has as many values as the batch has sequences.
@@ -96,8 +103,16 @@ class FusedCpu {
     };
     void compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads, float scale,
                            int64_t reach, ggml_tensor* out);
-    void compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer, int64_t reach,
-                                  const ggml_tensor* qkv, int64_t heads, float scale, ggml_tensor* out);
+    // A layer over caches; several heads of queries may share keys and values.
+    struct CachedHeads {
+        int64_t layer = 0;
+        int64_t reach = -1;
+        int64_t heads = 0;
+        int64_t kv_heads = 0;
+        float scale = 1.0f;
+    };
+    void compute_cached_attention(const std::vector<CachedSequence>& sequences, const CachedHeads& heads,
+                                  const ggml_tensor* qkv, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
                         const ggml_tensor* residual, ggml_tensor* out);
     void compute_vocabulary_weights(const Linear& layer, const SparsePooling& pooling,

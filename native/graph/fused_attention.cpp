@@ -170,7 +170,7 @@ class CachedHead {
     const KeyValues* parts() const { return parts_.data(); }
     int64_t count() const { return static_cast<int64_t>(count_); }
 
-    // Takes in the keys and values of the sequence's new tokens.
+    // Takes in the keys and values of the sequence's new tokens; widen() makes all readable.
     void append(const CachedSequence& s, const float* k, const float* v, int64_t stride) const {
         if (type_of(cache_) == GGML_TYPE_F16) return append_half(s, k, v, stride);
         if (type_of(cache_) == GGML_TYPE_Q8_0) return append_bytes(s, k, v, stride);
@@ -178,6 +178,11 @@ class CachedHead {
             pack_key(k + t * stride, head_, at<float>(part, true) + key_offset(position, head_));
             std::copy_n(v + t * stride, head_, at<float>(part, false) + position * head_);
         });
+    }
+
+    void widen() const {
+        if (type_of(cache_) == GGML_TYPE_F16) widen_half();
+        if (type_of(cache_) == GGML_TYPE_Q8_0) widen_bytes();
     }
 
  private:
@@ -215,6 +220,9 @@ class CachedHead {
             }
             ggml_cpu_fp32_to_fp16(v + t * stride, at<ggml_fp16_t>(part, false) + position * head_, head_);
         });
+    }
+
+    void widen_half() const {
         for (size_t p = 0; p < count_; ++p) {
             const KvPart& part = cache_.parts()[p];
             const int64_t seen = std::min(part.end, seen_) - part.first;
@@ -239,6 +247,9 @@ class CachedHead {
             group(part, position / kv_group, true).write(position % kv_group, k + t * stride);
             group(part, position / kv_group, false).write(position % kv_group, v + t * stride);
         });
+    }
+
+    void widen_bytes() const {
         for (size_t p = 0; p < count_; ++p) {
             const KvPart& part = cache_.parts()[p];
             const int64_t groups = ceil_div(std::min(part.end, seen_) - part.first, kv_group);
@@ -263,34 +274,35 @@ class CachedHead {
 
 }  // namespace
 
-ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const CachedLayer& cached, ggml_tensor* qkv,
+ggml_tensor* FusedCpu::cached_attention(GraphBuilder& builder, const CachedLayer& cached, const Qkv& qkv,
                                         int64_t heads, float scale) {
-    want_floats(qkv);
+    ggml_tensor* joint = qkv.joint;
+    want_floats(joint);
     const std::vector<CachedSequence>& sequences = cached.sequences;
-    const int64_t layer = cached.layer, reach = cached.reach;
-    const int64_t hidden = qkv->ne[0] / 3;
-    const auto cost = [&sequences, hidden, reach](const ggml_tensor*) {
+    const int64_t hidden = qkv.q->ne[0], kv_heads = qkv.k->ne[0] / (hidden / heads);
+    const CachedHeads all = {cached.layer, cached.reach, heads, kv_heads, scale};
+    const auto cost = [&sequences, hidden, all](const ggml_tensor*) {
         Arithmetic sum;
         for (const CachedSequence& s : sequences) {
             // The new tokens see their past and on average half of each other.
             const int64_t seen = s.past + (s.count + 1) / 2;
-            sum.f32 += attention_operations(s.count, reach < 0 ? seen : std::min(seen, reach + 1), hidden);
+            const int64_t near = all.reach < 0 ? seen : std::min(seen, all.reach + 1);
+            sum.f32 += attention_operations(s.count, near, hidden);
         }
         return sum;
     };
     return builder.custom(
-        hidden, qkv->ne[1], {qkv},
-        [=, &sequences](ggml_tensor* out) {
-            compute_cached_attention(sequences, layer, reach, qkv, heads, scale, out);
-        },
-        cost);
+        hidden, joint->ne[1], {joint},
+        [=, &sequences](ggml_tensor* out) { compute_cached_attention(sequences, all, joint, out); }, cost);
 }
 
-void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& sequences, int64_t layer,
-                                        int64_t reach, const ggml_tensor* qkv, int64_t heads, float scale,
-                                        ggml_tensor* out) {
-    const int64_t hidden = out->ne[0], head = hidden / heads, stride = row_stride(qkv);
-    int64_t longest = 0, most_rows = 0, wide_size = 0;
+// The heads of queries that share keys and values are cut into slices, so that every thread has work; a slice
+// reads the keys and values once for a token.
+void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& sequences, const CachedHeads& h,
+                                        const ggml_tensor* qkv, ggml_tensor* out) {
+    const int64_t hidden = out->ne[0], head = hidden / h.heads, stride = row_stride(qkv);
+    const int64_t sharing = h.heads / h.kv_heads;
+    int64_t longest = 0, most_rows = sharing, wide_size = 0;
     for (const CachedSequence& s : sequences) {
         longest = std::max(longest, s.past + s.count);
         most_rows = std::max(most_rows, s.count);
@@ -299,32 +311,53 @@ void FusedCpu::compute_cached_attention(const std::vector<CachedSequence>& seque
     const int64_t scores_size = attention_scratch(ceil_div(longest, key_group) * key_group);
     reserve_thread_scratch(scores_size + wide_size + head_scratch(most_rows, head));
     const Wanted wanted = whole_blocks(head) ? wanted_of(out, nullptr) : Wanted{};
-    const auto count = static_cast<int64_t>(sequences.size()) * heads;
-    pool_.parallel(count, [&](int64_t task, int thread) {
-        const CachedSequence& s = sequences[static_cast<size_t>(task / heads)];
-        const int64_t column = task % heads * head;
-        const float* q = floats(qkv) + s.first_token * stride + column;
-        const CachedHead cached(s, layer, column, head, thread_scratch(thread) + scores_size);
-        cached.append(s, q + hidden, q + 2 * hidden, stride);
+
+    const auto pairs = static_cast<int64_t>(sequences.size()) * h.kv_heads;
+    const int64_t slices = std::min(sharing, ceil_div(2 * pool_.threads(), pairs));
+    const auto cached_head = [&](int64_t pair, int thread) {
+        return CachedHead(sequences[static_cast<size_t>(pair / h.kv_heads)], h.layer,
+                          pair % h.kv_heads * head, head, thread_scratch(thread) + scores_size);
+    };
+    const auto append = [&](int64_t pair, const CachedHead& cached) {
+        const CachedSequence& s = sequences[static_cast<size_t>(pair / h.kv_heads)];
+        const float* k = floats(qkv) + s.first_token * stride + hidden + pair % h.kv_heads * head;
+        cached.append(s, k, k + h.kv_heads * head, stride);
+    };
+    if (slices > 1) {
+        pool_.parallel(pairs, [&](int64_t pair, int thread) { append(pair, cached_head(pair, thread)); });
+    }
+    pool_.parallel(pairs * slices, [&](int64_t i, int thread) {
+        const int64_t pair = i / slices, slice = i % slices;
+        const CachedSequence& s = sequences[static_cast<size_t>(pair / h.kv_heads)];
+        const CachedHead cached = cached_head(pair, thread);
+        if (slices == 1) append(pair, cached);
+        cached.widen();
         AttentionTask a;
-        a.q = q;
-        a.q_stride = stride;
         a.parts = cached.parts();
         a.part_count = cached.count();
         a.values_stride = head;
         a.head = head;
-        a.rows = s.count;
         a.visible = s.past + 1;
-        a.causal = true;
-        a.reach = reach;
+        a.reach = h.reach;
         a.first = s.past;
-        a.scale = scale;
-        a.out = static_cast<float*>(out->data) + s.first_token * hidden + column;
-        a.out_stride = hidden;
+        a.scale = h.scale;
         a.scratch = thread_scratch(thread);
-        const RowPart part = {s.first_token, s.count, column / quant_block, head / quant_block,
-                              hidden / quant_block};
-        attend(a, part, wanted, a.scratch + scores_size + wide_size);
+        // The heads of a single token see the same positions: they are rows of one task.
+        const bool as_rows = s.count == 1 && h.reach < 0;
+        const int64_t begin = sharing * slice / slices, end = sharing * (slice + 1) / slices;
+        const int64_t together = as_rows ? end - begin : 1;
+        a.causal = !as_rows;
+        a.rows = as_rows ? together : s.count;
+        a.q_stride = as_rows ? head : stride;
+        a.out_stride = as_rows ? head : hidden;
+        for (int64_t first = begin; first < end; first += together) {
+            const int64_t column = (pair % h.kv_heads * sharing + first) * head;
+            a.q = floats(qkv) + s.first_token * stride + column;
+            a.out = static_cast<float*>(out->data) + s.first_token * hidden + column;
+            const RowPart part = {s.first_token, s.count, column / quant_block, together * head / quant_block,
+                                  hidden / quant_block};
+            attend(a, part, wanted, a.scratch + scores_size + wide_size);
+        }
     });
 }
 

@@ -34,8 +34,12 @@ struct ModelSize {
     int64_t hidden = 0;      // H
     int64_t layers = 0;      // L
     int64_t heads = 0;       // A
+    int64_t kv_heads = 0;    // heads of keys and values: A, or a divisor of it whose heads several share
     int64_t segments = 0;    // rows of the segment embedding; 0: none
     int64_t embedding = 0;   // values of a pooled vector: H, or what the projections make of it
+
+    int64_t head() const { return hidden / heads; }          // D
+    int64_t kv_hidden() const { return kv_heads * head(); }  // keys, or values, of a token
 };
 
 // What a graph of an encoder reads whenever it runs.
@@ -134,6 +138,7 @@ std::unique_ptr<EncoderModel> make_albert(const ModelSpec& spec, const Weights& 
 std::unique_ptr<EncoderModel> make_mpnet(const ModelSpec& spec, const Weights& weights);
 std::unique_ptr<EncoderModel> make_modern_bert(const ModelSpec& spec, const Weights& weights);
 std::unique_ptr<DecoderModel> make_gpt2(const ModelSpec& spec, const Weights& weights);
+std::unique_ptr<DecoderModel> make_gpt_neox(const ModelSpec& spec, const Weights& weights);
 
 // The sizes all architectures read from the specification. Throws Error(ModelFileInvalid).
 ModelSize read_size(const ModelSpec& spec);

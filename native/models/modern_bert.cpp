@@ -139,7 +139,12 @@ class ModernBert final : public EncoderModel {
     EncoderOutputs build(GraphBuilder& b, const EncoderBatch& batch,
                          const EncoderWants& wants) const override {
         EncoderOutputs out;
-        Run run = {batch.layout, b.input(batch.positions), {}};
+        const ModelSize& s = p_.size;
+        ggml_tensor* positions = b.block("rotation").input(batch.positions);
+        Run run = {batch.layout,
+                   make_rotation(b, positions, s.head(), s.head(), p_.global_base),
+                   make_rotation(b, positions, s.head(), s.head(), p_.local_base),
+                   {}};
         if (wants.attentions || !attention_is_fused(b, p_.size.hidden / p_.size.heads)) {
             require_score_memory(batch.layout, p_.size.heads, 1);
             run.local_masks = local_masks(b.block("attention"), batch.layout, p_.reach);
@@ -161,7 +166,8 @@ class ModernBert final : public EncoderModel {
     // What all layers of one graph read.
     struct Run {
         const RaggedBatch& batch;
-        ggml_tensor* positions;                 // [T]
+        Rotation global;
+        Rotation local;
         std::vector<ggml_tensor*> local_masks;  // one for each group, for plain operations
     };
 
@@ -181,9 +187,9 @@ class ModernBert final : public EncoderModel {
                         std::vector<ggml_tensor*>* scores) const {
         const ModernBertLayer& l = w_.layers[static_cast<size_t>(index)];
         const bool global = p_.is_global(index);
-        const Rotation rotation = {run.positions, p_.size.heads, global ? p_.global_base : p_.local_base};
-        const float scale = 1.0f / std::sqrt(static_cast<float>(p_.size.hidden / p_.size.heads));
-        const Qkv qkv = rotate(b.block("rotation"), project(b.block("qkv"), l.projections, x), rotation);
+        const float scale = 1.0f / std::sqrt(static_cast<float>(p_.size.head()));
+        const Qkv qkv = rotate(b.block("rotation"), project(b.block("qkv"), l.projections, x),
+                               global ? run.global : run.local);
         AttentionExtras extras;
         extras.scores = scores;
         if (!global) {

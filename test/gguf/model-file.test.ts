@@ -188,7 +188,7 @@ describe("a gpt2 file", () => {
     expect(model).toMatchObject({
       kind: "decoder",
       architecture: "gpt2",
-      tiedHead: true,
+      heads: { languageModel: "tied", sequenceLabels: 0 },
       hyperparameters: { activation: "gelu_new", scaleAttention: true, scaleAttentionByInverseLayer: false },
     });
   });
@@ -209,7 +209,7 @@ describe("a gpt2 file", () => {
       ["gpt2.attention.scale_by_inverse_layer", bool(true)],
     ];
     const model = await openGpt2({ metadata, tensors });
-    expect(model.tiedHead).toBe(false);
+    expect(model.heads.languageModel).toBe("own");
     expect(model.hyperparameters).toMatchObject({
       scaleAttention: false,
       scaleAttentionByInverseLayer: true,

@@ -5,7 +5,7 @@ import { GgmlTransformersError } from "../../lib/errors.js";
 import { fromNativeError, native, type ModelSpec, type TensorEntry } from "../../lib/native.js";
 import { integer, random } from "../support/random.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { loadNative, randomBert, randomGpt2 } from "./models.js";
+import { loadNative, randomBert, randomGpt2, randomGptNeox } from "./models.js";
 import { encode, generate } from "./requests.js";
 
 const SEED = 666;
@@ -13,6 +13,8 @@ const folder = temporaryFolder();
 const OPTIONS = { device: "cpu", threads: 1, maxMemory: 0 };
 const bert = await randomBert(folder, { V: 50, context: 8 });
 const gpt2 = await randomGpt2(folder, { V: 50, context: 8 });
+const neox = await randomGptNeox(folder, { V: 50, tied: true });
+const shared = await randomGpt2(folder, { V: 50, context: 8, keyValueHeads: 1 });
 const fused = await randomBert(folder, { V: 50, context: 8, fused: true });
 
 async function failure(spec: unknown, options: unknown = OPTIONS): Promise<GgmlTransformersError> {
@@ -119,6 +121,8 @@ describe("a tensor table that does not fit its file", () => {
   it.each([
     ["bert", bert],
     ["gpt2", gpt2],
+    ["gpt2 with shared keys and values", shared],
+    ["gptneox", neox],
     ["bert with fused projections", fused],
   ] as const)(
     "is refused without any one tensor that %s needs, and with any one of another shape",
@@ -215,16 +219,18 @@ describe("hyper-parameters", () => {
   it.each([
     ["bert", bert],
     ["gpt2", gpt2],
+    ["gptneox", neox],
   ] as const)(
     "of %s are refused when they are missing, no whole numbers, out of range or not the file's",
     async (_, test) => {
       const sizes = [
         "vocabSize",
-        "contextLength",
         "embeddingLength",
         "feedForwardLength",
         "blockCount",
         "headCount",
+        // Of rotations the file has no table.
+        test === neox ? "ropeDimensions" : "contextLength",
       ];
       if (test === bert) sizes.push("segmentCount");
       for (const key of sizes) {
@@ -248,6 +254,13 @@ describe("hyper-parameters", () => {
       }
     },
   );
+
+  it("are refused for heads of keys and values that do not divide the heads, or are not the file's", async () => {
+    for (const value of [-1, 0, 0.5, 2, 3, 8, 2 ** 31]) {
+      const error = await failure(withNumber(shared, "keyValueHeadCount", value));
+      expect(error.code, `${value}: ${error.message}`).toBe("MODEL_FILE_INVALID");
+    }
+  });
 
   it("are refused for an architecture that is not known", async () => {
     for (const architecture of ["llama", "", "BERT", "bert\0"]) {
@@ -305,7 +318,7 @@ describe(`five hundred random tables (seed ${SEED})`, () => {
     const numbers = [0, 1, 2, 8, 31, 32, 33, 64, 256, 2 ** 16, 2 ** 31, 2 ** 32, 2 ** 48, 2 ** 53];
     let refusals = 0;
     for (let round = 0; round < 500; round++) {
-      const { spec } = pick([bert, gpt2, fused]);
+      const { spec } = pick([bert, gpt2, fused, neox, shared]);
       const tensors = spec.tensors.map((entry): TensorEntry => {
         if (next() > 0.03) return entry;
         const shape = Array.from({ length: integer(next, 5) }, () => pick(numbers));

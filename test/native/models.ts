@@ -10,6 +10,7 @@ import {
   type Activation,
   type BertHyperparameters,
   type Gpt2Hyperparameters,
+  type GptNeoxHyperparameters,
   type ModelSpec,
   type NativeLoadOptions,
   type NativeModel,
@@ -50,6 +51,8 @@ export interface BertOptions extends ModelOptions {
 }
 
 export interface Gpt2Options extends ModelOptions {
+  /** Heads of keys and values. Default: A. */
+  keyValueHeads?: number;
   scaleAttention?: boolean;
   scaleAttentionByInverseLayer?: boolean;
 }
@@ -115,13 +118,13 @@ export async function randomGpt2(
   folder: string,
   options: Gpt2Options = {},
 ): Promise<TestModel<Gpt2Hyperparameters>> {
-  const { L = 2, H = 32, A = 4, F = 2 * H, V = 101, context = 32 } = options;
+  const { L = 2, H = 32, A = 4, F = 2 * H, V = 101, context = 32, keyValueHeads = A } = options;
   const make = maker(options, H);
   const drafts = [make.matrix("token_embd", H, V), make.matrix("position_embd", H, context)];
   for (let i = 0; i < L; i++) {
     const block = `blk.${i}`;
     drafts.push(...make.norm(`${block}.attn_norm`, H));
-    drafts.push(...make.projections(block, H, options.fused ?? true));
+    drafts.push(...make.projections(block, H, options.fused ?? true, (H / A) * keyValueHeads));
     drafts.push(...make.linear(`${block}.attn_output`, H, H), ...make.norm(`${block}.ffn_norm`, H));
     drafts.push(...make.linear(`${block}.ffn_up`, H, F), ...make.linear(`${block}.ffn_down`, F, H));
   }
@@ -134,12 +137,50 @@ export async function randomGpt2(
     feedForwardLength: F,
     blockCount: L,
     headCount: A,
+    keyValueHeadCount: keyValueHeads,
     layerNormEpsilon: options.epsilon ?? 1e-5,
     activation: options.activation ?? "gelu_new",
     scaleAttention: options.scaleAttention ?? true,
     scaleAttentionByInverseLayer: options.scaleAttentionByInverseLayer ?? false,
   };
   return write(folder, "gpt2", hyperparameters, drafts);
+}
+
+export interface GptNeoxOptions extends ModelOptions {
+  /** Values of each head that are rotated. Default: half of them. */
+  rotated?: number;
+  /** Default: true. */
+  parallel?: boolean;
+}
+
+export async function randomGptNeox(
+  folder: string,
+  options: GptNeoxOptions = {},
+): Promise<TestModel<GptNeoxHyperparameters>> {
+  const { L = 2, H = 32, A = 4, F = 2 * H, V = 101, context = 32, tied = false } = options;
+  const make = maker(options, H);
+  const drafts = [make.matrix("token_embd", H, V), ...make.norm("output_norm", H)];
+  for (let i = 0; i < L; i++) {
+    const block = `blk.${i}`;
+    drafts.push(...make.norm(`${block}.attn_norm`, H), ...make.projections(block, H, true));
+    drafts.push(...make.linear(`${block}.attn_output`, H, H), ...make.norm(`${block}.ffn_norm`, H));
+    drafts.push(...make.linear(`${block}.ffn_up`, H, F), ...make.linear(`${block}.ffn_down`, F, H));
+  }
+  if (!tied) drafts.push(make.matrix("output", H, V));
+  const hyperparameters = {
+    vocabSize: V,
+    contextLength: context,
+    embeddingLength: H,
+    feedForwardLength: F,
+    blockCount: L,
+    headCount: A,
+    layerNormEpsilon: options.epsilon ?? 1e-5,
+    activation: options.activation ?? "gelu",
+    parallelResidual: options.parallel ?? true,
+    ropeDimensions: options.rotated ?? H / A / 2,
+    ropeBase: 10_000,
+  };
+  return write(folder, "gptneox", hyperparameters, drafts);
 }
 
 function maker(options: ModelOptions, H: number) {
@@ -168,16 +209,18 @@ function maker(options: ModelOptions, H: number) {
     vector(`${name}.weight`, size, 1),
     vector(`${name}.bias`, size, 0),
   ];
-  const projections = (block: string, size: number, fused: boolean) =>
+  const projections = (block: string, size: number, fused: boolean, shared = size) =>
     fused
-      ? linear(`${block}.attn_qkv`, size, 3 * size)
-      : ["q", "k", "v"].flatMap((part) => linear(`${block}.attn_${part}`, size, size));
+      ? linear(`${block}.attn_qkv`, size, size + 2 * shared)
+      : ["q", "k", "v"].flatMap((part) =>
+          linear(`${block}.attn_${part}`, size, part === "q" ? size : shared),
+        );
   return { matrix, vector, linear, norm, projections };
 }
 
 let files = 0;
 
-async function write<P extends BertHyperparameters | Gpt2Hyperparameters>(
+async function write<P extends BertHyperparameters | Gpt2Hyperparameters | GptNeoxHyperparameters>(
   folder: string,
   architecture: ModelSpec["architecture"],
   hyperparameters: P,

@@ -139,24 +139,43 @@ export function attention(
   return { mixed, weights };
 }
 
-/** Queries, keys and values: from `block.attn_qkv`, or from `attn_q`, `attn_k` and `attn_v`. */
+/**
+ * Queries, keys and values, [S, H] each: from `block.attn_qkv`, or from `attn_q`, `attn_k` and `attn_v`. Where these have
+ * fewer values than there are queries, A heads share them: they are repeated.
+ */
 export function projections(
   weights: ReferenceWeights,
   block: string,
   x: Float64Array,
+  A = 1,
 ): { q: Float64Array; k: Float64Array; v: Float64Array } {
   if (!weights.has(`${block}.attn_qkv.weight`)) {
-    const [q, k, v] = ["q", "k", "v"].map((part) => linear(weights, `${block}.attn_${part}`, x));
-    return { q: q!, k: k!, v: v! };
+    const q = linear(weights, `${block}.attn_q`, x);
+    const [k, v] = ["k", "v"].map((part) => linear(weights, `${block}.attn_${part}`, x));
+    const S = q.length / need(weights, `${block}.attn_q.weight`).shape[1]!;
+    return { q, k: repeatHeads(k!, S, q.length, A), v: repeatHeads(v!, S, q.length, A) };
   }
   const fused = linear(weights, `${block}.attn_qkv`, x);
-  const H = need(weights, `${block}.attn_qkv.weight`).shape[0]!;
-  const third = (part: number) =>
-    Float64Array.from({ length: fused.length / 3 }, (_, i) => {
-      const row = Math.floor(i / H);
-      return fused[row * 3 * H + part * H + (i % H)]!;
-    });
-  return { q: third(0), k: third(1), v: third(2) };
+  const [H, width] = need(weights, `${block}.attn_qkv.weight`).shape as [number, number];
+  const S = fused.length / width;
+  const G = (width - H) / 2;
+  const part = (first: number, count: number) =>
+    Float64Array.from(
+      { length: S * count },
+      (_, i) => fused[Math.floor(i / count) * width + first + (i % count)]!,
+    );
+  const [k, v] = [H, H + G].map((first) => repeatHeads(part(first, G), S, S * H, A));
+  return { q: part(0, H), k: k!, v: v! };
+}
+
+/** Rows [S, G] widened to `length` values in all, by giving neighbours among A heads the same ones. */
+function repeatHeads(x: Float64Array, S: number, length: number, A: number): Float64Array {
+  const [H, G] = [length / S, x.length / S];
+  const D = H / A;
+  return Float64Array.from({ length }, (_, i) => {
+    const head = Math.floor((i % H) / D);
+    return x[Math.floor(i / H) * G + Math.floor((head * G) / H) * D + (i % D)]!;
+  });
 }
 
 /** down(activation(up(x))). */

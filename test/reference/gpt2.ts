@@ -53,7 +53,7 @@ export function gpt2Hidden(
     watch.hidden?.(x);
     const root = flags.scaleAttention ? Math.sqrt(H / A) : 1;
     const scale = 1 / root / (flags.scaleAttentionByInverseLayer ? i + 1 : 1);
-    const qkv = projections(weights, block, layerNorm(weights, `${block}.attn_norm`, epsilon, x));
+    const qkv = projections(weights, block, layerNorm(weights, `${block}.attn_norm`, epsilon, x), A);
     const { mixed, weights: map } = attention(qkv, { H, A, scale, causal: true });
     watch.attention?.(map);
     x = add(x, linear(weights, `${block}.attn_output`, mixed));
