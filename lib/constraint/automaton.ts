@@ -1,7 +1,8 @@
 /** Grammars as networks of states and edges, which the engine follows byte by byte. */
 import { UnsatisfiableConstraintError, UnsupportedError } from "../errors.js";
-import { characters, type Expression, type Grammar } from "./expression.js";
-import { ofText } from "./code-points.js";
+import { runNow, type Steps } from "../tokenizer/time-slices.js";
+import type { CodePoints } from "./code-points.js";
+import type { Expression, Grammar } from "./expression.js";
 import { utf8Tree, type ByteTree } from "./utf8.js";
 
 /** What the engine takes: see `Network` in native/constraint/automaton.h. */
@@ -19,91 +20,139 @@ const FREE = 1;
 const CALL = 2;
 type Edge = readonly [kind: number, low: number, high: number, target: number];
 
-/** A larger network is a mistake, or meant to do harm. */
-const MOST_EDGES = 1 << 18;
+/** States and edges. A larger network is a mistake, or meant to do harm. */
+const MOST_PARTS = 3 << 17;
 
 /**
  * @throws {@link UnsatisfiableConstraintError} when no text is in the grammar, {@link UnsupportedError} when it is too
  *   large, or a rule begins with itself.
  */
 export function buildAutomaton(grammar: Grammar): Automaton {
+  return runNow(automatonSteps(grammar));
+}
+
+/** The same, in steps. */
+export function* automatonSteps(grammar: Grammar): Steps<Automaton> {
   const network = new NetworkBuilder(grammar);
-  const useful = usefulStates(network);
+  yield* network.build();
+  refuseLeftRecursion(network.edges, network.ruleStates);
+  const useful = yield* usefulStates(network);
   if (!useful[0]) throw new UnsatisfiableConstraintError("The constraint allows no text at all");
-  return flatten(network, useful);
+  return yield* flatten(network, useful);
+}
+
+/** An expression whose texts are to lead from one state to another. */
+interface Part {
+  readonly expression: Expression;
+  readonly from: number;
+  readonly to: number;
 }
 
 class NetworkBuilder {
   readonly edges: Edge[][] = [];
   readonly finals = new Set<number>();
+  readonly #grammar: Grammar;
   readonly #rules = new Map<string, number>();
-  readonly #waiting: string[] = [];
+  readonly #trees = new Map<string, ByteTree>();
+  /** Not called by each other: however deep expressions are nested, the stack is not. */
+  readonly #parts: Part[] = [];
   #count = 0;
 
   constructor(grammar: Grammar) {
-    this.#network(grammar.start);
-    for (let name = this.#waiting.pop(); name !== undefined; name = this.#waiting.pop()) {
-      const begin = this.#rules.get(name)!;
-      const end = this.#state();
-      this.finals.add(end);
-      this.#add(grammar.rules.get(name)!, begin, end);
-    }
-    refuseLeftRecursion(this.edges, [...this.#rules.values()]);
+    this.#grammar = grammar;
   }
 
-  #network(expression: Expression): void {
-    const begin = this.#state();
-    const end = this.#state();
-    this.finals.add(end);
-    this.#add(expression, begin, end);
+  get ruleStates(): readonly number[] {
+    return [...this.#rules.values()];
+  }
+
+  *build(): Steps<void> {
+    this.#network(this.#grammar.start, this.#state());
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) {
+      yield* this.#connect(part);
+      yield;
+    }
+  }
+
+  #network(expression: Expression, from: number): void {
+    const to = this.#state();
+    this.finals.add(to);
+    this.#add(expression, from, to);
   }
 
   #state(): number {
+    this.#grow();
     return this.edges.push([]) - 1;
   }
 
   #edge(from: number, ...edge: Edge): void {
-    if (++this.#count > MOST_EDGES) {
-      throw new UnsupportedError(`The constraint is too large: expected at most ${MOST_EDGES} edges`, {
-        limit: MOST_EDGES,
-      });
-    }
+    this.#grow();
     this.edges[from]!.push(edge);
   }
 
-  /** Has the expression's texts lead from one state to the other. */
+  #grow(): void {
+    if (++this.#count <= MOST_PARTS) return;
+    throw new UnsupportedError(
+      `The constraint is too large: expected at most ${MOST_PARTS} states and edges`,
+      { limit: MOST_PARTS },
+    );
+  }
+
   #add(expression: Expression, from: number, to: number): void {
+    this.#parts.push({ expression, from, to });
+  }
+
+  *#connect({ expression, from, to }: Part): Steps<void> {
     switch (expression.kind) {
       case "characters":
-        return this.#characters(utf8Tree(expression.set), from, to, new Map());
+        return this.#characters(this.#tree(expression.set), from, to, new Map());
       case "text":
-        return this.#chain(
-          Array.from(expression.text, (each) => characters(ofText(each))),
-          from,
-          to,
-        );
+        return yield* this.#text(expression.text, from, to);
       case "sequence":
-        return this.#chain(expression.items, from, to);
+        return yield* this.#sequence(expression.items, from, to);
       case "choice":
-        for (const option of expression.options) this.#add(option, from, to);
+        for (const option of expression.options) {
+          this.#add(option, from, to);
+          yield;
+        }
         return;
       case "repeat":
-        return this.#repeat(expression, from, to);
+        return yield* this.#repeat(expression, from, to);
       case "list":
-        return this.#list(expression, from, to);
+        return yield* this.#list(expression, from, to);
       case "rule":
         return this.#edge(from, CALL, this.#rule(expression.name), 0, to);
     }
   }
 
-  #chain(items: readonly Expression[], from: number, to: number): void {
+  *#text(text: string, from: number, to: number): Steps<void> {
+    let at = from;
+    const bytes = Buffer.from(text);
+    for (const [i, byte] of bytes.entries()) {
+      const next = i === bytes.length - 1 ? to : this.#state();
+      this.#edge(at, BYTES, byte, byte, next);
+      at = next;
+      yield;
+    }
+    if (bytes.length === 0) this.#edge(from, FREE, 0, 0, to);
+  }
+
+  *#sequence(items: readonly Expression[], from: number, to: number): Steps<void> {
     let at = from;
     for (const [i, item] of items.entries()) {
       const next = i === items.length - 1 ? to : this.#state();
       this.#add(item, at, next);
       at = next;
+      yield;
     }
     if (items.length === 0) this.#edge(from, FREE, 0, 0, to);
+  }
+
+  #tree(set: CodePoints): ByteTree {
+    const key = set.join();
+    let tree = this.#trees.get(key);
+    if (!tree) this.#trees.set(key, (tree = utf8Tree(set)));
+    return tree;
   }
 
   /** One network for each place: what begins or ends alike shares its states. */
@@ -123,14 +172,17 @@ class NetworkBuilder {
     }
   }
 
-  #repeat({ item, least, most }: Expression & { kind: "repeat" }, from: number, to: number): void {
+  *#repeat({ item, least, most }: Expression & { kind: "repeat" }, from: number, to: number): Steps<void> {
     let at = from;
     const once = () => {
       const next = this.#state();
       this.#add(item, at, next);
       at = next;
     };
-    for (let i = 0; i < least; i++) once();
+    for (let i = 0; i < least; i++) {
+      once();
+      yield;
+    }
     if (most === Number.POSITIVE_INFINITY) {
       const loop = this.#state();
       this.#edge(at, FREE, 0, 0, loop);
@@ -141,11 +193,12 @@ class NetworkBuilder {
     for (let i = least; i < most; i++) {
       this.#edge(at, FREE, 0, 0, to);
       once();
+      yield;
     }
     this.#edge(at, FREE, 0, 0, to);
   }
 
-  #list({ items, separator }: Expression & { kind: "list" }, from: number, to: number): void {
+  *#list({ items, separator }: Expression & { kind: "list" }, from: number, to: number): Steps<void> {
     let none = from;
     let some = this.#state();
     // Nothing leads to `some` before the first item.
@@ -163,17 +216,19 @@ class NetworkBuilder {
         this.#edge(some, FREE, 0, 0, nextSome);
       }
       [none, some] = [nextNone, nextSome];
+      yield;
     }
     this.#edge(none, FREE, 0, 0, to);
     this.#edge(some, FREE, 0, 0, to);
   }
 
+  /** Where the rule begins. */
   #rule(name: string): number {
     const known = this.#rules.get(name);
     if (known !== undefined) return known;
     const begin = this.#state();
     this.#rules.set(name, begin);
-    this.#waiting.push(name);
+    this.#network(this.#grammar.rules.get(name)!, begin);
     return begin;
   }
 }
@@ -212,21 +267,17 @@ function callsWithoutBytes(edges: readonly Edge[][], begin: number): Set<number>
 }
 
 /** Whether each state leads to the end of its rule. */
-function usefulStates({ edges, finals }: NetworkBuilder): Uint8Array {
+function* usefulStates({ edges, finals }: NetworkBuilder): Steps<Uint8Array> {
   const useful = new Uint8Array(edges.length);
-  const sources = new Map<number, { from: number; needs: number | undefined }[]>();
-  const remember = (state: number, from: number, needs?: number) => {
-    const list = sources.get(state);
-    if (list) list.push({ from, needs });
-    else sources.set(state, [{ from, needs }]);
-  };
-  edges.forEach((list, from) => {
+  const sources: { from: number; needs: number | undefined }[][] = Array.from(edges, () => []);
+  for (const [from, list] of edges.entries()) {
     for (const [kind, low, , target] of list) {
       // A call leads on when its rule ends and what follows it does.
-      remember(target, from, kind === CALL ? low : undefined);
-      if (kind === CALL) remember(low, from, target);
+      sources[target]!.push({ from, needs: kind === CALL ? low : undefined });
+      if (kind === CALL) sources[low]!.push({ from, needs: target });
     }
-  });
+    yield;
+  }
   const waiting: number[] = [];
   const mark = (state: number) => {
     if (useful[state]) return;
@@ -235,22 +286,26 @@ function usefulStates({ edges, finals }: NetworkBuilder): Uint8Array {
   };
   for (const state of finals) mark(state);
   for (let state = waiting.pop(); state !== undefined; state = waiting.pop()) {
-    for (const { from, needs } of sources.get(state) ?? []) {
+    for (const { from, needs } of sources[state]!) {
       if (needs === undefined || useful[needs]) mark(from);
     }
+    yield;
   }
   return useful;
 }
 
-function flatten({ edges, finals }: NetworkBuilder, useful: Uint8Array): Automaton {
-  const kept = edges.map((list) =>
-    list.filter(([kind, low, , target]) => useful[target] && (kind !== CALL || useful[low])),
-  );
+function* flatten({ edges, finals }: NetworkBuilder, useful: Uint8Array): Steps<Automaton> {
   const firstEdges = new Int32Array(edges.length + 1);
-  kept.forEach((list, i) => (firstEdges[i + 1] = firstEdges[i]! + list.length));
-  return {
-    firstEdges,
-    edges: Int32Array.from(kept.flat(2)),
-    finals: Uint8Array.from(edges, (_, i) => (finals.has(i) ? 1 : 0)),
-  };
+  const kept: number[] = [];
+  for (const [i, list] of edges.entries()) {
+    for (const edge of list) {
+      const [kind, low, , target] = edge;
+      if (useful[target] && (kind !== CALL || useful[low])) kept.push(...edge);
+    }
+    firstEdges[i + 1] = kept.length / 4;
+    yield;
+  }
+  const isFinal = new Uint8Array(edges.length);
+  for (const state of finals) isFinal[state] = 1;
+  return { firstEdges, edges: Int32Array.from(kept), finals: isFinal };
 }

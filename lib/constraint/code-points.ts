@@ -52,13 +52,15 @@ export function ofText(text: string): CodePoints {
 /** Every code point once, surrogates left out. */
 let everyCharacter: string | undefined;
 
+function charactersFrom(first: number, last: number): string {
+  const parts: string[] = [];
+  for (let code = first; code <= last; code++) parts.push(String.fromCodePoint(code));
+  return parts.join("");
+}
+
 /** The code points that a regular expression for one character matches, as JavaScript itself sees them. */
 export function matching(source: string, flags: string): CodePoints {
-  everyCharacter ??= ANY.map(([first, last]) => {
-    const parts: string[] = [];
-    for (let code = first; code <= last; code++) parts.push(String.fromCodePoint(code));
-    return parts.join("");
-  }).join("");
+  everyCharacter ??= ANY.map(([first, last]) => charactersFrom(first, last)).join("");
   const ranges: [number, number][] = [];
   const run = new RegExp(`(?:${source})+`, `g${flags}`);
   for (const { 0: match } of everyCharacter.matchAll(run)) {
@@ -72,6 +74,17 @@ export function matching(source: string, flags: string): CodePoints {
     ranges.push([first, last]);
   }
   return codePoints(ranges);
+}
+
+/** Every code point that has another case. */
+let casedCharacters: string | undefined;
+
+/** The code points that a regular expression for one character matches when case does not count. */
+export function matchingAnyCase(source: string, flags: string, character: string): CodePoints {
+  casedCharacters ??= matching(String.raw`[\p{Changes_When_Casefolded}\p{Changes_When_Casemapped}]`, "u")
+    .map(([first, last]) => charactersFrom(first, last))
+    .join("");
+  return ofText(`${casedCharacters}${character}`.match(new RegExp(source, `g${flags}`))?.join("") ?? "");
 }
 
 function lastCodePoint(text: string): number {

@@ -1,10 +1,11 @@
 /** What a generation may write: options, and constraints that are kept for the next call. */
-import { InvalidArgumentError, UnsupportedError } from "../errors.js";
+import { GgmlTransformersError, InvalidArgumentError, UnsupportedError } from "../errors.js";
 import { createVocabulary, type NativeConstraint, type NativeVocabulary } from "../native.js";
 import { expected, isObject, type Check } from "../options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { buildAutomaton, type Automaton } from "./automaton.js";
-import type { Expression } from "./expression.js";
+import { runInSlices } from "../tokenizer/time-slices.js";
+import { automatonSteps, type Automaton } from "./automaton.js";
+import type { Expression, Grammar } from "./expression.js";
 import { jsonSchemaGrammar } from "./json-schema.js";
 import { regexExpression } from "./regex.js";
 
@@ -42,19 +43,23 @@ export const CONSTRAINT_CHECKS = { regex, jsonSchema };
 export interface PlannedConstraint {
   /** Tells constraints apart. */
   readonly key: string;
-  readonly automaton: Automaton;
+  readonly grammar: Grammar;
 }
 
 /** Constraints kept, each: those asked for last. */
 const MOST_KEPT = 32;
+/** What is larger is a mistake, or meant to do harm: characters of a regular expression, values of a schema. */
+const MOST_CHARACTERS = 1 << 18;
+const MOST_VALUES = 1 << 16;
 
-const planned = new Map<string, PlannedConstraint>();
+const grammars = new Map<string, Grammar>();
+const automata = new Map<string, Promise<Automaton>>();
 
 /**
  * The constraint that the options ask for, or undefined.
  *
  * @throws {@link InvalidArgumentError} for what is no regular expression or schema, {@link UnsupportedError} for parts of
- *   it that are not followed, {@link UnsatisfiableConstraintError} when it allows no text.
+ *   it that are not followed, and for what is too large.
  */
 export function planConstraint(options: ConstraintOptions): PlannedConstraint | undefined {
   const { regex: pattern, jsonSchema: schema } = options;
@@ -63,21 +68,53 @@ export function planConstraint(options: ConstraintOptions): PlannedConstraint | 
     throw new InvalidArgumentError("Expected regex or jsonSchema but received both", { name: "jsonSchema" });
   }
   const source = typeof pattern === "string" ? { source: pattern, flags: "u" } : pattern;
+  if (source && source.source.length > MOST_CHARACTERS)
+    throw tooLarge("regex", MOST_CHARACTERS, "characters");
   const key = source ? `/${source.source}/${source.flags}` : schemaKey(schema);
-  const grammar = () =>
+  const make = () =>
     source
       ? { start: regexExpression(source.source, source.flags), rules: new Map<string, Expression>() }
       : jsonSchemaGrammar(schema);
-  return remember(planned, key, () => ({ key, automaton: buildAutomaton(grammar()) }));
+  return { key, grammar: remember(grammars, key, () => withinStack(make)) };
+}
+
+/** Parts within parts are read by functions that call each other. */
+function withinStack<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof GgmlTransformersError || !(error instanceof RangeError)) throw error;
+    throw new UnsupportedError("The constraint is nested too deep");
+  }
+}
+
+function tooLarge(name: string, limit: number, what: string): UnsupportedError {
+  return new UnsupportedError(`${name} is too large: expected at most ${limit} ${what}`, { name, limit });
 }
 
 function schemaKey(schema: unknown): string {
   try {
-    return JSON.stringify(schema);
+    return withinStack(() => {
+      countValues(schema, { count: 0, around: new Set() });
+      return JSON.stringify(schema);
+    });
   } catch (error) {
+    if (error instanceof GgmlTransformersError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
     throw new InvalidArgumentError(`Expected a schema that is JSON: ${reason}`, { name: "jsonSchema" });
   }
+}
+
+/** One object may stand in many places, and be much more in writing. */
+function countValues(value: unknown, counted: { count: number; readonly around: Set<object> }): void {
+  if (++counted.count > MOST_VALUES) throw tooLarge("jsonSchema", MOST_VALUES, "values");
+  if (typeof value !== "object" || value === null) return;
+  if (counted.around.has(value)) {
+    throw new InvalidArgumentError("Expected a schema that does not contain itself", { name: "jsonSchema" });
+  }
+  counted.around.add(value);
+  for (const each of Object.values(value)) countValues(each, counted);
+  counted.around.delete(value);
 }
 
 interface Vocabulary {
@@ -90,11 +127,12 @@ const vocabularies = new WeakMap<Tokenizer, Vocabulary>();
 /**
  * The constraint for a tokenizer's vocabulary; what one generation has found out of it, later ones know.
  *
- * @throws {@link UnsupportedError} when texts are more than their tokens' bytes put together.
+ * @throws {@link UnsupportedError} when texts are more than their tokens' bytes put together, or the constraint is too
+ *   large, {@link UnsatisfiableConstraintError} when it allows no text.
  */
 export async function constraintFor(
   tokenizer: Tokenizer,
-  { key, automaton }: PlannedConstraint,
+  { key, grammar }: PlannedConstraint,
 ): Promise<NativeConstraint> {
   let vocabulary = vocabularies.get(tokenizer);
   if (!vocabulary) {
@@ -102,6 +140,7 @@ export async function constraintFor(
     vocabularies.set(tokenizer, vocabulary);
   }
   const native = await vocabulary.native;
+  const automaton = await remember(automata, key, () => runInSlices(automatonSteps(grammar)));
   return remember(vocabulary.constraints, key, () => native.constrain(automaton));
 }
 

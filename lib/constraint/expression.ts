@@ -34,8 +34,10 @@ export const NEVER: Expression = { kind: "choice", options: [] };
 export const text = (value: string): Expression => ({ kind: "text", text: value });
 export const characters = (set: CodePoints): Expression => ({ kind: "characters", set });
 export const sequence = (...items: Expression[]): Expression => ({ kind: "sequence", items });
-export const choice = (...options: Expression[]): Expression =>
+/** Any number of options: arguments have to fit on the stack. */
+export const oneOf = (options: readonly Expression[]): Expression =>
   options.length === 1 ? options[0]! : { kind: "choice", options };
+export const choice = (...options: Expression[]): Expression => oneOf(options);
 export const repeat = (item: Expression, least: number, most: number): Expression => ({
   kind: "repeat",
   item,

@@ -159,6 +159,19 @@ export function mergeSchemas(a: unknown, b: unknown, path: string): unknown {
   return merged;
 }
 
+/** The values of the first list that are in the second too. */
+export function commonValues(values: readonly unknown[], others: readonly unknown[]): unknown[] {
+  const known = new Set(others.map(canonical));
+  return values.filter((value) => known.has(canonical(value)));
+}
+
+/** The same text for values that are equal: the order of properties says nothing. */
+export function canonical(value: unknown): string {
+  return JSON.stringify(value, (_, each: unknown) =>
+    isObject(each) ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1))) : each,
+  );
+}
+
 function bothOf(key: string, a: unknown, b: unknown, path: string): unknown {
   if (JSON.stringify(a) === JSON.stringify(b)) return a;
   if (LARGER.has(key)) return Math.max(a as number, b as number);
@@ -169,9 +182,7 @@ function bothOf(key: string, a: unknown, b: unknown, path: string): unknown {
     case "required":
       return [...new Set([...(a as string[]), ...(b as string[])])];
     case "enum":
-      return (a as unknown[]).filter((each) =>
-        (b as unknown[]).some((other) => JSON.stringify(each) === JSON.stringify(other)),
-      );
+      return commonValues(a as unknown[], b as unknown[]);
     case "items":
     case "additionalProperties":
       return mergeSchemas(a, b, `${path}/${key}`);

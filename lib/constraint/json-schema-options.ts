@@ -1,7 +1,7 @@
 /** `oneOf` means exactly one: options are followed only where no value can be valid under two. */
 import { UnsupportedError } from "../errors.js";
 import { isObject } from "../options.js";
-import { checkKeywords, typesOf, type JsonType, type Schema } from "./json-schema-keywords.js";
+import { canonical, checkKeywords, typesOf, type JsonType, type Schema } from "./json-schema-keywords.js";
 
 /** @throws {@link UnsupportedError} unless types, listed values or a property's listed values tell the options apart. */
 export function refuseOverlap(options: readonly unknown[], path: string): void {
@@ -23,14 +23,14 @@ function areDisjoint(a: unknown, b: unknown, path: string): boolean {
   return haveOtherValues(left, right) || haveOtherTypes(left, right) || haveOtherProperty(left, right, path);
 }
 
-function listed(schema: Schema): string[] | undefined {
+function listed(schema: Schema): Set<string> | undefined {
   const values = schema.const !== undefined ? [schema.const] : schema.enum;
-  return values?.map((value) => JSON.stringify(value));
+  return values && new Set(values.map(canonical));
 }
 
 function haveOtherValues(a: Schema, b: Schema): boolean {
   const [left, right] = [listed(a), listed(b)];
-  return left !== undefined && right !== undefined && !left.some((value) => right.includes(value));
+  return left !== undefined && right !== undefined && ![...left].some((value) => right.has(value));
 }
 
 /** Types as the values themselves tell them. */
@@ -47,7 +47,8 @@ function haveOtherTypes(a: Schema, b: Schema): boolean {
 
 function haveOtherProperty(a: Schema, b: Schema, path: string): boolean {
   if (a.type !== "object" || b.type !== "object") return false;
-  const names = (a.required ?? []).filter((name) => b.required?.includes(name));
+  const inBoth = new Set(b.required);
+  const names = (a.required ?? []).filter((name) => inBoth.has(name));
   return names.some((name) => {
     const [left, right] = [a.properties?.[name], b.properties?.[name]];
     return (

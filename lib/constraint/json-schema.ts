@@ -4,6 +4,7 @@ import { isObject } from "../options.js";
 import {
   choice,
   NEVER,
+  oneOf as oneOfThese,
   optional,
   repeat,
   rule,
@@ -14,7 +15,14 @@ import {
   type ListItem,
 } from "./expression.js";
 import { integerExpression, numberExpression } from "./json-number.js";
-import { checkKeywords, mergeSchemas, typesOf, type JsonType, type Schema } from "./json-schema-keywords.js";
+import {
+  checkKeywords,
+  commonValues,
+  mergeSchemas,
+  typesOf,
+  type JsonType,
+  type Schema,
+} from "./json-schema-keywords.js";
 import { refuseOverlap } from "./json-schema-options.js";
 import { otherStrings, STRING, stringExpression } from "./json-string.js";
 
@@ -23,6 +31,8 @@ const COMMA = sequence(text(","), optional(text(" ")));
 const COLON = sequence(text(":"), optional(text(" ")));
 /** Keywords beside a reference that leads back to it make a schema without end. */
 const DEEPEST = 256;
+/** Values looked at, again for each place they are merged into: references can double that with every one of them. */
+const MOST_EFFORT = 1 << 18;
 const ANY_VALUE = "any value";
 
 /**
@@ -39,6 +49,8 @@ export function jsonSchemaGrammar(schema: unknown): Grammar {
 class SchemaCompiler {
   readonly rules = new Map<string, Expression>();
   readonly #root: unknown;
+  readonly #sizes = new WeakMap<object, number>();
+  #effort = 0;
   #depth = 0;
 
   constructor(root: unknown) {
@@ -50,12 +62,32 @@ class SchemaCompiler {
     if (this.#depth >= DEEPEST) {
       throw new UnsupportedError(`${path}: schemas more than ${DEEPEST} deep are not supported`, { path });
     }
+    this.#spend(1, path);
     this.#depth++;
     try {
       return this.#value(given, path);
     } finally {
       this.#depth--;
     }
+  }
+
+  #merge(a: unknown, b: unknown, path: string): unknown {
+    this.#spend(this.#sizeOf(a) + this.#sizeOf(b), path);
+    return mergeSchemas(a, b, path);
+  }
+
+  #spend(effort: number, path: string): void {
+    if ((this.#effort += effort) <= MOST_EFFORT) return;
+    throw new UnsupportedError(`${path}: the schema is too large, or has too much to be merged`, { path });
+  }
+
+  #sizeOf(value: unknown): number {
+    if (typeof value !== "object" || value === null) return 1;
+    const known = this.#sizes.get(value);
+    if (known !== undefined) return known;
+    const size = Object.values(value).reduce((sum: number, each) => sum + this.#sizeOf(each), 1);
+    this.#sizes.set(value, size);
+    return size;
   }
 
   #value(given: unknown, path: string): Expression {
@@ -66,11 +98,11 @@ class SchemaCompiler {
     const isRest = Object.keys(rest).length > 0;
     if ($ref !== undefined) {
       if (!isRest && !allOf && !anyOf && !oneOf) return this.#reference($ref, path);
-      return this.value(mergeSchemas({ ...schema, $ref: undefined }, this.resolve($ref, path), path), path);
+      return this.value(this.#merge({ ...schema, $ref: undefined }, this.resolve($ref, path), path), path);
     }
     if (allOf) {
       const merged = allOf.reduce(
-        (all: unknown, each, i) => mergeSchemas(all, this.#resolved(each, path), `${path}/allOf/${i}`),
+        (all: unknown, each, i) => this.#merge(all, this.#resolved(each, path), `${path}/allOf/${i}`),
         { ...schema, allOf: undefined },
       );
       return this.value(merged, path);
@@ -78,16 +110,18 @@ class SchemaCompiler {
     const options = anyOf ?? oneOf;
     if (!options) return this.#typed(rest, path);
     if (anyOf && oneOf) throw new UnsupportedError(`${path}: anyOf beside oneOf is not supported`, { path });
-    if (oneOf)
-      refuseOverlap(
-        oneOf.map((each) => this.#resolved(each, path)),
-        path,
-      );
+    if (oneOf) {
+      const resolved = oneOf.map((each) => this.#resolved(each, path));
+      const sizes = resolved.map((each) => this.#sizeOf(each));
+      // Each is compared with each.
+      this.#spend(sizes.length * sizes.reduce((sum, size) => sum + size, 0), path);
+      refuseOverlap(resolved, path);
+    }
     const keyword = anyOf ? "anyOf" : "oneOf";
-    return choice(
-      ...options.map((each, i) => {
+    return oneOfThese(
+      options.map((each, i) => {
         const at = `${path}/${keyword}/${i}`;
-        return this.value(isRest ? mergeSchemas(rest, this.#resolved(each, path), at) : each, at);
+        return this.value(isRest ? this.#merge(rest, this.#resolved(each, path), at) : each, at);
       }),
     );
   }
@@ -189,10 +223,11 @@ class SchemaCompiler {
   #object({ properties = {}, required = [], additionalProperties }: Schema, path: string): Expression {
     const isOpen = additionalProperties ?? Object.keys(properties).length === 0;
     const items: ListItem[] = [];
+    const isRequired = new Set(required);
     const add = (name: string, value: Expression) =>
       items.push({
         item: sequence(text(JSON.stringify(name)), COLON, value),
-        required: required.includes(name),
+        required: isRequired.has(name),
         repeated: false,
       });
     for (const [name, each] of Object.entries(properties)) {
@@ -235,12 +270,8 @@ function listedValues(
   }
   const allowed = schema.type === undefined ? values : values.filter((value) => hasType(value, types));
   const both = schema.enum && schema.const !== undefined;
-  const listed = both ? allowed.filter((value) => isListed(value, schema.enum!)) : allowed;
-  return choice(...listed.map((value) => text(JSON.stringify(value))));
-}
-
-function isListed(value: unknown, values: readonly unknown[]): boolean {
-  return values.some((each) => JSON.stringify(each) === JSON.stringify(value));
+  const listed = both ? commonValues(allowed, schema.enum!) : allowed;
+  return oneOfThese(listed.map((value) => text(JSON.stringify(value))));
 }
 
 function hasType(value: unknown, types: readonly JsonType[]): boolean {

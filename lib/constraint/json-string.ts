@@ -1,7 +1,7 @@
 /** Strings of JSON (RFC 8259). */
 import { UnsupportedError } from "../errors.js";
 import { ANY, codePoints, difference, ofText, union, type CodePoints } from "./code-points.js";
-import { characters, choice, NEVER, repeat, sequence, text, type Expression } from "./expression.js";
+import { characters, choice, NEVER, oneOf, repeat, sequence, text, type Expression } from "./expression.js";
 import { FORMATS } from "./json-formats.js";
 import { regexExpression } from "./regex.js";
 
@@ -80,7 +80,7 @@ function characterInString(set: CodePoints): Expression {
       return text(written.slice(1, -1));
     }),
   );
-  return choice(characters(plain), ...escaped);
+  return oneOf([characters(plain), ...escaped]);
 }
 
 /** Plain strings other than these: the names of additional properties. */
@@ -94,11 +94,14 @@ function otherThan(texts: readonly string[]): Expression {
   const byFirst = new Map<string, string[]>();
   for (const each of texts.filter((name) => name !== "")) {
     const [first] = each;
-    byFirst.set(first!, [...(byFirst.get(first!) ?? []), each.slice(first!.length)]);
+    const rest = each.slice(first!.length);
+    const alike = byFirst.get(first!);
+    if (alike) alike.push(rest);
+    else byFirst.set(first!, [rest]);
   }
-  const others = difference(PLAIN, union(...[...byFirst.keys()].map(ofText)));
+  const others = difference(PLAIN, ofText([...byFirst.keys()].join("")));
   const options: Expression[] = [sequence(characters(others), plainText)];
   for (const [first, rests] of byFirst) options.push(sequence(text(first), otherThan(rests)));
   if (!texts.includes("")) options.push(sequence());
-  return choice(...options);
+  return oneOf(options);
 }

@@ -1,8 +1,17 @@
 /** Regular expressions as JavaScript has them (ECMA-262), as far as they describe sets of texts. */
 import { RegExpParser, type AST } from "@eslint-community/regexpp";
 import { InvalidArgumentError, UnsupportedError } from "../errors.js";
-import { ANY, codePoints, complement, matching, ofText, union, type CodePoints } from "./code-points.js";
-import { characters, choice, NEVER, repeat, sequence, text, type Expression } from "./expression.js";
+import {
+  ANY,
+  codePoints,
+  complement,
+  matching,
+  matchingAnyCase,
+  ofText,
+  union,
+  type CodePoints,
+} from "./code-points.js";
+import { characters, NEVER, oneOf, repeat, sequence, text, type Expression } from "./expression.js";
 
 /** What JavaScript takes for the end of a line. */
 const LINE_ENDS = ofText("\n\r\u2028\u2029");
@@ -32,17 +41,18 @@ const ANYTHING = repeat(characters(ANY), 0, Number.POSITIVE_INFINITY);
 export function regexExpression(source: string, flags = "u", searching = false): Expression {
   const pattern = parse(source, flags);
   const compiler = new RegexCompiler(source, flags);
-  return choice(
-    ...pattern.alternatives.map(({ elements }) => {
+  return oneOf(
+    pattern.alternatives.map(({ elements }) => {
       const begins = elements.findIndex((each) => !isAnchor(each, "start"));
       const anchored = elements.slice(begins < 0 ? elements.length : begins);
       let end = anchored.length;
       while (end > 0 && isAnchor(anchored[end - 1]!, "end")) end--;
       const body = anchored.slice(0, end).map((each) => compiler.element(each));
-      if (!searching) return sequence(...body);
+      if (!searching) return { kind: "sequence", items: body };
       const isOpenBefore = anchored.length === elements.length;
       const isOpenAfter = end === anchored.length;
-      return sequence(...(isOpenBefore ? [ANYTHING] : []), ...body, ...(isOpenAfter ? [ANYTHING] : []));
+      const whole: Expression = { kind: "sequence", items: body };
+      return sequence(...(isOpenBefore ? [ANYTHING] : []), whole, ...(isOpenAfter ? [ANYTHING] : []));
     }),
   );
 }
@@ -98,14 +108,21 @@ class RegexCompiler {
   }
 
   #alternatives(alternatives: readonly AST.Alternative[]): Expression {
-    return choice(
-      ...alternatives.map(({ elements }) => sequence(...elements.map((each) => this.element(each)))),
+    return oneOf(
+      alternatives.map(({ elements }) => ({
+        kind: "sequence",
+        items: elements.map((each) => this.element(each)),
+      })),
     );
   }
 
   #character({ value, raw }: AST.Character): Expression {
-    if (this.#flags.includes("i")) return characters(this.#matching(raw));
-    return value >= 0xd800 && value <= 0xdfff ? NEVER : text(String.fromCodePoint(value));
+    if (value >= 0xd800 && value <= 0xdfff) return NEVER;
+    const character = String.fromCodePoint(value);
+    if (!this.#flags.includes("i")) return text(character);
+    let set = this.#sets.get(raw);
+    if (!set) this.#sets.set(raw, (set = matchingAnyCase(raw, this.#flags, character)));
+    return characters(set);
   }
 
   #set(element: AST.CharacterSet | AST.CharacterClass | AST.ExpressionCharacterClass): CodePoints {
@@ -156,7 +173,7 @@ function simpleSet(element: AST.Element | AST.CharacterClassElement, flags: stri
       const sets = element.elements.map((each) => simpleSet(each, flags));
       if (!sets.every((set) => set !== undefined)) return undefined;
       // Surrogates are no characters of a text.
-      const all = complement(complement(union(...sets)));
+      const all = complement(complement(codePoints(sets.flat())));
       return element.negate ? complement(all) : all;
     }
     default:

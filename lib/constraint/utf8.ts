@@ -25,7 +25,9 @@ function treeOf(parts: readonly ByteRanges[], known: Map<string, ByteTree>): Byt
   for (const [first, ...rest] of parts) {
     if (!first) continue;
     const key = first.join();
-    byFirst.set(key, [...(byFirst.get(key) ?? []), rest]);
+    const alike = byFirst.get(key);
+    if (alike) alike.push(rest);
+    else byFirst.set(key, [rest]);
   }
   const branches = Array.from(byFirst, ([key, rests]) => {
     const [low, high] = key.split(",").map(Number) as [number, number];

@@ -10,9 +10,11 @@ namespace ggml_transformers {
 
 namespace {
 
-// Ways of reading a text at once, and states made of them: more are a mistake, or meant to do harm.
+// Ways of reading a text at once, states made of them, and all ways in these: more are a mistake, or meant to
+// do harm.
 constexpr size_t most_positions = 1 << 14;
-constexpr size_t most_states = 1 << 18;
+constexpr size_t most_states = 1 << 16;
+constexpr int64_t most_positions_of_all = 1 << 22;
 
 uint64_t pair_key(int32_t a, int32_t b) {
     return static_cast<uint64_t>(static_cast<uint32_t>(a)) << 32 | static_cast<uint32_t>(b);
@@ -65,6 +67,7 @@ void Automaton::forget() {
     index_.clear();
     sets_.clear();
     accepts_.clear();
+    positions_ = 0;
     transitions_.clear();
     calls_.clear();
     call_index_.clear();
@@ -146,7 +149,7 @@ Automaton::State Automaton::intern() {
     std::sort(set_.begin(), set_.end(), [](const Position& a, const Position& b) {
         return a.state != b.state ? a.state < b.state : a.call < b.call;
     });
-    if (sets_.size() >= most_states)
+    if (sets_.size() >= most_states || positions_ >= most_positions_of_all)
         throw Error(ErrorCode::Unsupported, "The constraint has too many states")
             .with("limit", static_cast<int64_t>(most_states));
     const auto next = static_cast<State>(sets_.size());
@@ -154,6 +157,7 @@ Automaton::State Automaton::intern() {
     accepts_.push_back(accepting_ ? 1 : 0);
     const auto [found, is_new] = index_.insert(next);
     if (is_new) {
+        positions_ += static_cast<int64_t>(set_.size());
         transitions_.resize(transitions_.size() + classes_, unknown);
     } else {
         sets_.pop_back();

@@ -43,7 +43,7 @@ class Automaton {
     Automaton& operator=(const Automaton&) = delete;
 
     State start();
-    // Throws Error(Unsupported) where the text can be read in too many ways at once.
+    // Throws Error(Unsupported) where the text can be read in too many ways.
     State step(State state, uint8_t byte) {
         const size_t place = static_cast<size_t>(state) * classes_ + class_of_[byte];
         const State known = transitions_[place];
@@ -54,6 +54,8 @@ class Automaton {
     bool ends(State state) const { return sets_[static_cast<size_t>(state)].empty(); }
 
     int64_t size() const { return static_cast<int64_t>(sets_.size()); }
+    // Positions in all states together: what they take in memory.
+    int64_t positions() const { return positions_; }
     // All states become invalid.
     void forget();
 
@@ -94,6 +96,7 @@ class Automaton {
 
     std::vector<Set> sets_;
     std::vector<uint8_t> accepts_;
+    int64_t positions_ = 0;
     std::vector<State> transitions_;  // [states, classes]
     std::unordered_set<State, Hash, Equal> index_;
     std::vector<OpenCall> calls_;

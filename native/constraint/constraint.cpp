@@ -8,13 +8,14 @@ namespace {
 
 // What is remembered: each state takes some hundred bytes, each continuation a bit for every token.
 constexpr int64_t most_states = 1 << 14;
-constexpr int64_t most_continuations = 1 << 11;
+constexpr int64_t most_positions = 1 << 20;
+constexpr int64_t most_continuations = 1 << 9;
 
 }  // namespace
 
 std::shared_ptr<const Continuation> Constraint::after(const int32_t* tokens, int64_t count, Cursor& cursor) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (automaton_.size() > most_states) {
+    if (automaton_.size() > most_states || automaton_.positions() > most_positions) {
         automaton_.forget();
         known_.clear();
         known_count_ = 0;

@@ -56,7 +56,11 @@ SamplerChain::SamplerChain(const SamplingOptions& options)
 
 int32_t SamplerChain::sample(const float* logits, int64_t vocabulary, const int32_t* tokens, int64_t count,
                              int64_t generated) {
-    if (greedy_ && samplers_.empty() && !constraint_) return argmax(logits, vocabulary);
+    if (greedy_ && samplers_.empty()) {
+        if (!constraint_) return argmax(logits, vocabulary);
+        const int32_t id = constraint_->likeliest(logits, vocabulary, {tokens, count, generated, random_});
+        if (id >= 0) return id;  // else see why
+    }
     adjust(logits, vocabulary, tokens, count, generated);
     const int32_t id =
         greedy_ ? std::min_element(candidates_.begin(), candidates_.end(), more_likely)->id : draw();

@@ -1,18 +1,52 @@
 #include "sampling/constraint_sampler.h"
 
 #include <algorithm>
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
 
 namespace ggml_transformers {
 
+namespace {
+
+// Of a word that is not 0.
+int32_t lowest_bit(uint64_t word) {
+#if defined(_MSC_VER)
+    unsigned long place = 0;
+    _BitScanForward64(&place, word);
+    return static_cast<int32_t>(place);
+#else
+    return __builtin_ctzll(word);
+#endif
+}
+
+}  // namespace
+
 void ConstraintSampler::apply(Candidates& candidates, const SamplingContext& context) {
-    const std::shared_ptr<const Continuation> next =
-        after(context.tokens + context.count - context.generated, context.generated);
+    const std::shared_ptr<const Continuation> allowed = next(context);
     const auto is_stop = [&](int32_t id) {
-        return next->complete && std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
+        return allowed->complete && std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
     };
     for (Candidate& candidate : candidates) {
-        if (!next->allows(candidate.id) && !is_stop(candidate.id)) candidate.logit = forbidden;
+        if (!allowed->allows(candidate.id) && !is_stop(candidate.id)) candidate.logit = forbidden;
     }
+}
+
+int32_t ConstraintSampler::likeliest(const float* logits, int64_t vocabulary,
+                                     const SamplingContext& context) {
+    const std::shared_ptr<const Continuation> allowed = next(context);
+    Candidate best{-1, forbidden};
+    const auto consider = [&](int32_t id) {
+        const float logit = id < vocabulary ? logits[id] : forbidden;
+        if (logit > best.logit || (logit == best.logit && logit > forbidden && id < best.id))
+            best = {id, logit};
+    };
+    for (size_t i = 0; i < allowed->tokens.size(); ++i) {
+        for (uint64_t left = allowed->tokens[i]; left != 0; left &= left - 1)
+            consider(static_cast<int32_t>(64 * i) + lowest_bit(left));
+    }
+    if (allowed->complete) std::for_each(stop_ids_.begin(), stop_ids_.end(), consider);
+    return best.id;
 }
 
 bool ConstraintSampler::ends(const int32_t* tokens, int64_t generated) {

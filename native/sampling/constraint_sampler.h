@@ -23,11 +23,18 @@ class ConstraintSampler final : public Sampler {
 
     void apply(Candidates& candidates, const SamplingContext& context) override;
 
+    // The likeliest token that is allowed, or -1 when there is none or all are impossible. Much less work
+    // than apply() where few are.
+    int32_t likeliest(const float* logits, int64_t vocabulary, const SamplingContext& context);
+
     // Nothing may follow the text of tokens [generated].
     bool ends(const int32_t* tokens, int64_t generated);
 
  private:
     std::shared_ptr<const Continuation> after(const int32_t* tokens, int64_t generated);
+    std::shared_ptr<const Continuation> next(const SamplingContext& context) {
+        return after(context.tokens + context.count - context.generated, context.generated);
+    }
 
     std::shared_ptr<Constraint> constraint_;
     size_t before_;

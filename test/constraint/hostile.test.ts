@@ -1,0 +1,115 @@
+/** Constraints that are meant to do harm end in errors that say what is wrong, before much time or memory is used. */
+import { describe, expect, it } from "vitest";
+import { buildAutomaton } from "../../lib/constraint/automaton.js";
+import { planConstraint, type ConstraintOptions } from "../../lib/constraint/constraint.js";
+import { InvalidArgumentError, UnsatisfiableConstraintError, UnsupportedError } from "../../lib/index.js";
+
+const build = (options: ConstraintOptions) => buildAutomaton(planConstraint(options)!.grammar);
+const times = (count: number, make: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => make(i));
+
+describe("regular expressions", () => {
+  it.each([
+    ["a large count", "a{1000000000}"],
+    ["a large count of nothing", "(?:){1000000000}"],
+    ["a large count of what cannot be", "[^\\s\\S]{1000000000}"],
+    ["a large count of what may be left out", "(?:[^\\s\\S]?){2147483647}"],
+    ["counts of counts", "(((a{1000}){1000}){1000}){1000}"],
+    ["counts of counts of nothing", "((((){1000}){1000}){1000}){1000}"],
+    ["counts of counts of what cannot be", "((([]{1000}){1000}){1000}){1000}"],
+    ["a million alternatives", times(1_000_000, String).join("|")],
+    ["a million empty alternatives", "|".repeat(1_000_000)],
+    ["many alternatives, counted", `(?:${"a|".repeat(60_000)}b){50}`],
+    ["groups within groups", `${"(".repeat(100_000)}a${")".repeat(100_000)}`],
+    ["some groups within groups", `${"(?:".repeat(20_000)}a${")?".repeat(20_000)}`],
+    ["a class of very many", `[${"\\p{L}".repeat(60_000)}]`],
+  ])("%s", (_, regex) => {
+    expect(() => build({ regex })).toThrow(
+      // Too deep for the parser is no regular expression; too deep for what follows is not supported.
+      expect.toSatisfy(
+        (error: unknown) => error instanceof UnsupportedError || error instanceof InvalidArgumentError,
+      ) as Error,
+    );
+  });
+
+  it("many alternatives are none too many", () => {
+    const words = times(20_000, (i) => `word${i}`);
+    expect(build({ regex: words.join("|") }).finals.length).toBeGreaterThan(20_000);
+  });
+
+  it("a class of many single characters is none too large", () => {
+    const every = times(20_000, (i) => String.fromCodePoint(0x4e00 + i)).join("");
+    expect(build({ regex: `[${every}]{2}` }).finals.length).toBeGreaterThan(2);
+  });
+});
+
+/** Definitions each of which refers to the next one twice. */
+function doubling(count: number, refer: (reference: object) => object): object {
+  const names = times(count, (i) => `d${i}`);
+  const definitions = names.map((name, i) => [
+    name,
+    i + 1 < count ? refer({ $ref: `#/$defs/d${i + 1}` }) : { type: "integer", minimum: 0 },
+  ]);
+  return { $defs: Object.fromEntries(definitions) as object, $ref: "#/$defs/d0" };
+}
+
+describe("schemas", () => {
+  const shared = Array.from({ length: 60 }).reduce<object>((inner) => ({ items: inner, not: inner }), {});
+  const deep = Array.from({ length: 5000 }).reduce<object>((items) => ({ type: "array", items }), {});
+  it.each<[string, object]>([
+    ["a reference to itself", { $ref: "#" }],
+    [
+      "references to each other",
+      { $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } }, $ref: "#/$defs/a" },
+    ],
+    ["a reference to itself, beside something", { $ref: "#", minimum: 1 }],
+    ["all of itself", { allOf: [{ $ref: "#" }, { minimum: 1 }] }],
+    ["references that double", doubling(60, (next) => ({ anyOf: [next, next], minimum: 1 }))],
+    ["objects that are shared again and again", shared],
+    ["deep nesting", deep],
+    ["a long string", { type: "string", maxLength: 1e9 }],
+    ["a long array", { type: "array", items: { type: "null" }, minItems: 1e9 }],
+    ["very many values", { enum: times(1_000_000, String) }],
+    [
+      "very many options, each compared with each",
+      { oneOf: times(20_000, String).map((value) => ({ const: value })) },
+    ],
+    [
+      "very many first items",
+      { type: "array", prefixItems: times(60_000, String).map(() => ({ type: "null" })) },
+    ],
+    [
+      "a very long name",
+      { type: "object", properties: { ["x".repeat(500_000)]: true }, additionalProperties: true },
+    ],
+    ["a pattern of its own kind", { type: "string", pattern: "(((a{1000}){1000}){1000}){1000}" }],
+  ])("%s", (_, jsonSchema) => {
+    expect(() => build({ jsonSchema: jsonSchema as Record<string, unknown> })).toThrow(UnsupportedError);
+  });
+
+  it("one that contains itself is none", () => {
+    const circular: Record<string, unknown> = { type: "array" };
+    circular.items = circular;
+    expect(() => build({ jsonSchema: circular })).toThrow(InvalidArgumentError);
+  });
+
+  it("values that differ in the order of their properties alone are the same", () => {
+    const a = { const: { x: 1, y: 2 } };
+    const b = { const: { y: 2, x: 1 } };
+    expect(() => build({ jsonSchema: { oneOf: [a, b] } })).toThrow(UnsupportedError);
+    expect(() => build({ jsonSchema: { enum: [{ x: 2 }], const: { x: 1 } } })).toThrow(
+      UnsatisfiableConstraintError,
+    );
+    expect(build({ jsonSchema: { ...a, enum: [b.const] } }).finals.length).toBeGreaterThan(2);
+  });
+
+  it("a thousand properties and a thousand values are none too many", () => {
+    const properties = Object.fromEntries(
+      times(1000, (i) => `property ${i}`).map((name) => [name, { type: "integer" }]),
+    );
+    expect(build({ jsonSchema: { properties, additionalProperties: true } }).finals.length).toBeGreaterThan(
+      1000,
+    );
+    expect(build({ jsonSchema: { enum: times(1000, String) } }).finals.length).toBeGreaterThan(1000);
+  });
+});
