@@ -1,0 +1,101 @@
+// What constrained output costs: a token's time with a constraint beside one without, turn by turn, on GPT-2's shape with
+// random weights and GPT-2's own vocabulary of 50,257 tokens. Each turn generates from a constraint made anew, so that
+// what it finds out of the vocabulary counts; "again" uses one that knows its way.
+//   npm --prefix bench run bench:constraint -- [--rounds 7] [--tokens 64] [--type Q8_0] [--threads 2]
+import { parseArgs } from "node:util";
+import ranks from "js-tiktoken/ranks/gpt2";
+import { buildAutomaton } from "../dist/constraint/automaton.js";
+import { planConstraint } from "../dist/constraint/constraint.js";
+import { openModelFile } from "../dist/model-file.js";
+import { createVocabulary, native } from "../dist/native.js";
+import { hardware, median, samples } from "./measure.mjs";
+import { randomModel } from "./models.mjs";
+
+const { values: flags } = parseArgs({
+  options: {
+    rounds: { type: "string", default: "7" },
+    tokens: { type: "string", default: "64" },
+    type: { type: "string", default: "Q8_0" },
+    threads: { type: "string", default: "2" },
+  },
+});
+const maxTokens = Number(flags.tokens);
+const PROMPT = Int32Array.from({ length: 16 }, (_, i) => 1000 + i);
+const END_OF_TEXT = 50256;
+
+const PERSON = {
+  type: "object",
+  properties: {
+    name: { type: "string" },
+    biography: { type: "string", maxLength: 400 },
+    born: { type: "string", format: "date" },
+    tags: { type: "array", items: { type: "string" } },
+    height: { type: "number", minimum: 0, maximum: 3 },
+  },
+  required: ["name", "biography", "born", "tags", "height"],
+};
+const CONSTRAINTS = {
+  "any text": { regex: "[\\s\\S]*" },
+  "words of small letters": { regex: "[a-z]+( [a-z]+)*\\." },
+  "letters, 100 to 400": { regex: "[\\p{L} ]{100,400}" },
+  "any JSON": { jsonSchema: true },
+  "JSON of a schema": { jsonSchema: PERSON },
+  "one of 1,000 names": { regex: Array.from({ length: 1000 }, (_, i) => `name ${i * 7919}`).join("|") },
+};
+
+/** GPT-2's tokens as bytes: lines of a first rank and the tokens from there on, in base64. */
+function vocabulary() {
+  const tokens = Array.from({ length: END_OF_TEXT + 1 }, () => Buffer.alloc(0));
+  for (const line of ranks.bpe_ranks.split("\n")) {
+    const [, first, ...all] = line.split(" ");
+    all.forEach((token, i) => (tokens[Number(first) + i] = Buffer.from(token, "base64")));
+  }
+  const offsets = new Int32Array(tokens.length + 1);
+  tokens.forEach((token, i) => (offsets[i + 1] = offsets[i] + token.length));
+  return createVocabulary(Buffer.concat(tokens), offsets);
+}
+
+const machine = hardware();
+console.log(`${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`);
+console.log(`load average before: ${machine.loadBefore.toFixed(2)}; medians of ${flags.rounds} rounds\n`);
+
+const { spec } = await openModelFile(await randomModel("gpt2", flags.type));
+const settings = { device: "cpu", threads: Number(flags.threads), maxMemory: 0 };
+const model = await native().loadModel(spec, settings).promise;
+const tokens = vocabulary();
+const automata = Object.entries(CONSTRAINTS).map(([name, options]) => [
+  name,
+  buildAutomaton(planConstraint(options).grammar),
+]);
+
+/** Milliseconds of a token after the first. */
+async function decode(constraint, temperature) {
+  const sampling = { temperature, topK: 0, topP: 1, seed: 1, ...(constraint && { constraint }) };
+  // No end-of-text token: a text ends where nothing may follow.
+  const request = { ids: PROMPT, maxTokens, stopIds: new Int32Array(0), sampling, logprobs: false };
+  const { timings, tokens: made } = await model.generate(request).promise;
+  return timings.decodeMs / Math.max(1, made.length - 1);
+}
+
+for (const [kind, temperature] of [
+  ["greedy", 0],
+  ["sampled", 1],
+]) {
+  const engines = [{ name: "none" }];
+  for (const [name, automaton] of automata) {
+    const known = tokens.constrain(automaton);
+    await decode(known, temperature);
+    engines.push({ name, automaton }, { name: `${name}, again`, known });
+  }
+  const times = await samples(engines, Number(flags.rounds), ({ automaton, known }) =>
+    decode(automaton ? tokens.constrain(automaton) : known, temperature),
+  );
+  const base = median(times.get("none"));
+  console.log(`${kind}: ${base.toFixed(2)} ms a token without a constraint`);
+  for (const [name, each] of times) {
+    if (name === "none") continue;
+    const cost = median(each.map((value, i) => value / times.get("none")[i])) - 1;
+    console.log(`  ${name.padEnd(34)} ${(100 * cost).toFixed(1).padStart(6)} %`);
+  }
+}
+await model.dispose();
