@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { GenerateOptions, Generation, Generator } from "../generator.js";
 import { addBeamOptions, printBeams, wantsBeams, type BeamValues } from "./beam-search.js";
 import {
@@ -40,6 +40,8 @@ interface Options
   echo?: boolean;
   lines?: boolean;
   interactive?: boolean;
+  contextLength?: number;
+  kvType?: "f32" | "f16" | "q8_0";
   timings?: boolean;
   guidanceScale?: number;
   negativePrompt?: string;
@@ -54,7 +56,15 @@ export function define(command: Command, cli: Cli): void {
       collect,
     )
     .option("--lines", "each line of a file, or of standard input, is a prompt; blank ones are skipped")
-    .option("-i, --interactive", "write in turns with the model");
+    .option("-i, --interactive", "write in turns with the model")
+    .option("--context-length <n>", "with --interactive: most tokens kept (default: the model's)", integer(2))
+    .addOption(
+      new Option("--kv-type <type>", "with --interactive: how keys and values are kept").choices([
+        "f32",
+        "f16",
+        "q8_0",
+      ]),
+    );
   addModelOptions(command, "mini-gpt2");
   command.option("-n, --max-tokens <n>", "at most this many new tokens (default: 128)", integer(1));
   addSamplingOptions(command)
@@ -108,11 +118,19 @@ function workOf(
 ): (generator: Generator, settings: GenerateOptions) => Promise<void> {
   const { file: files = [], json, interactive, echo = false, timings = false } = options;
   const beams = wantsBeams(options);
+  const { contextLength, kvType } = options;
   if (interactive) {
-    if (json || beams || files.length > 0)
-      throw new UsageError("--interactive goes with neither --json, --file nor --beams");
-    return (generator, settings) => interact(generator, prompts, settings, cli);
+    if (json || beams || files.length > 0 || options.lines || echo)
+      throw new UsageError("--interactive goes with neither --json, --file, --lines, --echo nor --beams");
+    const conversation = {
+      first: prompts,
+      session: given({ contextLength, kvType }),
+      report: timings ? reportTimings : undefined,
+    };
+    return (generator, settings) => interact(generator, conversation, settings, cli);
   }
+  if (contextLength !== undefined || kvType !== undefined)
+    throw new UsageError("--context-length and --kv-type want --interactive");
   const whole = options.lines !== true;
   const input = new TextInput(prompts, { files, whole, skipBlank: true, signal: cli.signal });
   if (beams) return (generator, settings) => printBeams(generator, input, settings, options, cli);

@@ -1,8 +1,8 @@
 /** `generate --interactive`: a text that the user and the model write in turns. */
 import { createInterface, type Interface } from "node:readline";
 import { AbortError, GgmlTransformersError } from "../errors.js";
-import type { GenerateOptions, Generator } from "../generator.js";
-import type { Session } from "../session.js";
+import type { GenerateOptions, Generation, Generator } from "../generator.js";
+import type { Session, SessionOptions } from "../session.js";
 import { UsageError } from "./failure.js";
 import type { Output } from "./output.js";
 import type { Cli } from "./program.js";
@@ -20,9 +20,18 @@ Blanks count: most continuations begin with one. Ctrl-C stops the model.
   /quit           end; so does Ctrl-D
 `;
 
+/** How a conversation is to go. */
+export interface ConversationOptions {
+  /** Texts to begin with. */
+  readonly first: readonly string[];
+  readonly session: Pick<SessionOptions, "contextLength" | "kvType">;
+  /** Told of each turn of the model's. */
+  readonly report?: (generation: Generation) => void;
+}
+
 export async function interact(
   generator: Generator,
-  first: readonly string[],
+  { first, session: limits, report }: ConversationOptions,
   settings: GenerateOptions,
   cli: Cli,
 ): Promise<void> {
@@ -36,8 +45,8 @@ export async function interact(
   const received = lines[Symbol.asyncIterator]();
   const close = () => lines.close();
   cli.signal.addEventListener("abort", close, { once: true });
-  await using session = generator.createSession({ overflow: "reevaluate" });
-  const conversation = new Conversation(session, settings, cli.out, lines);
+  await using session = generator.createSession({ ...limits, overflow: "reevaluate" });
+  const conversation = new Conversation(session, settings, cli.out, lines, report);
   try {
     if (isTerminal) await cli.out.write(HELP);
     for (const text of first) await conversation.turn(text);
@@ -66,10 +75,18 @@ class Conversation {
   readonly #settings: GenerateOptions;
   readonly #out: Output;
   readonly #lines: Interface;
+  readonly #report: ((generation: Generation) => void) | undefined;
   /** The session's length before each turn. */
   #turns: number[] = [];
 
-  constructor(session: Session, settings: GenerateOptions, out: Output, lines: Interface) {
+  constructor(
+    session: Session,
+    settings: GenerateOptions,
+    out: Output,
+    lines: Interface,
+    report: ((generation: Generation) => void) | undefined,
+  ) {
+    this.#report = report;
     this.#session = session;
     this.#settings = settings;
     this.#out = out;
@@ -102,7 +119,10 @@ class Conversation {
       await this.#out.write(this.#out.isTerminal ? printableLines(text) : text);
       if (interrupted.aborted) break;
     }
-    await stream.result;
+    const generation = await stream.result;
+    if (this.#report === undefined) return;
+    this.#out.endLine();
+    this.#report(generation);
   }
 
   /** True for the one that ends the conversation. */

@@ -59,9 +59,26 @@ describe("generate --interactive", () => {
     expect(stderr.trimEnd().split("\n")).toHaveLength(4);
   });
 
+  it("keeps as much as it is told to, and says how fast it was", async () => {
+    using session = generator.createSession({ contextLength: 12, kvType: "f16", overflow: "reevaluate" });
+    const turns: string[] = [];
+    for (const text of ["The sea was", " and then"]) {
+      await session.append(text);
+      turns.push((await session.generate({ maxTokens: 8 })).text);
+    }
+    const options = ["--context-length", "12", "--kv-type", "f16", "--timings"];
+    const { exit, stdout, stderr } = await interactive("The sea was\n and then\n", ...options);
+    expect(exit).toBe(0);
+    expect(stdout).toBe(turns.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join(""));
+    expect(stderr.match(/^first token: after /gm)).toHaveLength(2);
+  });
+
   it("refuses what makes no sense with it", async () => {
-    for (const option of ["--json", "--file=x.txt"]) {
+    for (const option of ["--json", "--file=x.txt", "--lines", "--echo"]) {
       expect((await interactive("", option)).exit).toBe(2);
+    }
+    for (const option of ["--context-length=12", "--kv-type=f16"]) {
+      expect((await cli(["generate", "The sea", option])).exit).toBe(2);
     }
   });
 });
