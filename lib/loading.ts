@@ -37,6 +37,12 @@ export interface GeneratorLoadOptions extends LoadOptions {
    * again; the ones used longest ago make room. 0 keeps none. Default: 32 MiB.
    */
   promptCache?: number;
+  /**
+   * Most bytes of keys and values, of generations, sessions and the prompt cache together. A generation that would need
+   * more waits until others have ended; one that needs more than is ever left for it rejects with an
+   * {@link OutOfMemoryError}. Default: half of the memory that is available when the model is loaded.
+   */
+  kvCacheBudget?: number;
 }
 
 /** What is known of any loaded model. */
@@ -81,7 +87,11 @@ const LOAD_OPTIONS = {
 
 const OPTIONS = {
   encoder: LOAD_OPTIONS,
-  decoder: { ...LOAD_OPTIONS, promptCache: integer(0, Number.MAX_SAFE_INTEGER) },
+  decoder: {
+    ...LOAD_OPTIONS,
+    promptCache: integer(0, Number.MAX_SAFE_INTEGER),
+    kvCacheBudget: integer(1, Number.MAX_SAFE_INTEGER),
+  },
 };
 
 const DEFAULT_PROMPT_CACHE = 32 * 2 ** 20;
@@ -148,7 +158,7 @@ async function loadParts(
 
 async function loadWeights(
   file: ModelFile,
-  { device, threads, maxMemory, profile, promptCache, onProgress }: GeneratorLoadOptions,
+  { device, threads, maxMemory, profile, promptCache, kvCacheBudget, onProgress }: GeneratorLoadOptions,
   stop: AbortSignal,
   fail: (error: unknown) => void,
 ): Promise<NativeModel> {
@@ -158,6 +168,7 @@ async function loadWeights(
     maxMemory: maxMemory ?? 0,
     profile: profile ?? false,
     promptCache: promptCache ?? DEFAULT_PROMPT_CACHE,
+    kvCacheBudget: kvCacheBudget ?? 0,
   };
   const report = (fraction: number) => {
     try {

@@ -50,6 +50,8 @@ export interface NativeLoadOptions {
   tokenBudget?: number;
   /** Bytes of keys and values kept for later prompts that begin alike; absent: 0. */
   promptCache?: number;
+  /** Most bytes of all keys and values; 0 or absent: half of the memory that is available. */
+  kvCacheBudget?: number;
   /** Measure every operation; see {@link NativeModel.profile}. */
   profile?: boolean;
 }

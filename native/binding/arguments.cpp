@@ -134,6 +134,9 @@ LoadOptions to_load_options(const Napi::Value& value) {
         static_cast<uint64_t>(to_integer(get_property(object, "maxMemory"), "maxMemory", 0, largest_exact));
     options.generic = flag(object, "generic");
     options.profile = flag(object, "profile");
+    const Napi::Value most_kept = get_property(object, "kvCacheBudget");
+    if (!most_kept.IsUndefined())
+        options.kv_budget = static_cast<uint64_t>(to_integer(most_kept, "kvCacheBudget", 0, largest_exact));
     const Napi::Value prompts = get_property(object, "promptCache");
     if (!prompts.IsUndefined())
         options.prompt_cache = static_cast<uint64_t>(to_integer(prompts, "promptCache", 0, largest_exact));

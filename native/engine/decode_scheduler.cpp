@@ -28,14 +28,15 @@ KvLayout layout_of(const ModelSize& size, const Device& device, bool fused,
 }  // namespace
 
 DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                                 int64_t token_budget, uint64_t prompt_cache,
+                                 int64_t token_budget, const KvLimits& limits,
                                  std::shared_ptr<std::atomic<uint64_t>> kv_bytes)
     : model_(model),
       runner_(device, profile),
       fused_(fused),
       token_budget_(token_budget),
+      kv_budget_(limits.budget),
       layout_(layout_of(model.size(), device, fused != nullptr, std::move(kv_bytes))),
-      prompts_(layout_, prompt_cache) {}
+      prompts_(layout_, limits.prompt_cache) {}
 
 void DecodeScheduler::step(const std::function<bool()>& stopping) {
     drop_cancelled();
@@ -115,13 +116,13 @@ void DecodeScheduler::admit() {
             bytes += each->cache->missing_bytes(each->positions_needed(model_.size()),
                                                 each->positions_wanted(model_.size()));
         }
-        while (!has_memory(bytes) && prompts_.drop_oldest()) {
+        while (!has_room(bytes) && prompts_.drop_oldest()) {
         }
         const bool is_alone = active_.empty() && paused_.empty();
-        if (!has_memory(bytes) && !is_alone) return;  // when another ends, there may be room
+        if (!has_room(bytes) && !is_alone) return;  // when another ends, there may be room
         waiting_.pop_front();
         try {
-            require_memory(bytes, "The KV cache");
+            require_room(bytes);
             for (DecodeJob* each : {job.get(), job->companion.get()}) {
                 if (each != nullptr) reserve(*each);
             }
@@ -130,6 +131,22 @@ void DecodeScheduler::admit() {
             job->fail(current_error());
         }
     }
+}
+
+// Memory that was given out may not be in use yet, so that the system does not miss it: the budget does.
+bool DecodeScheduler::has_room(uint64_t bytes) const {
+    return (kv_budget_ == 0 || layout_.in_use->load() + bytes <= kv_budget_) && has_memory(bytes);
+}
+
+void DecodeScheduler::require_room(uint64_t bytes) const {
+    require_memory(bytes, "The KV cache");
+    if (has_room(bytes)) return;
+    const uint64_t in_use = layout_.in_use->load();
+    throw Error(ErrorCode::OutOfMemory, "The KV cache would need " + std::to_string(bytes) +
+                                            " bytes, but of its " + std::to_string(kv_budget_) + " bytes " +
+                                            std::to_string(in_use) + " are in use (see kvCacheBudget)")
+        .with("required", static_cast<double>(bytes))
+        .with("available", static_cast<double>(kv_budget_ > in_use ? kv_budget_ - in_use : 0));
 }
 
 void DecodeScheduler::reserve(DecodeJob& job) {

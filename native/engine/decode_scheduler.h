@@ -181,12 +181,17 @@ std::shared_ptr<DecodeJob> make_logits_job(LogitsRequest request, const ModelSiz
 std::shared_ptr<DecodeJob> make_score_job(ScoreRequest request, CancelToken cancel,
                                           Completion<ScoreResult> completion);
 
+// Bytes of keys and values.
+struct KvLimits {
+    uint64_t prompt_cache = 0;  // most of those kept for later prompts
+    uint64_t budget = 0;  // most of all; sequences that would need more wait; 0: no limit but the memory
+};
+
 class DecodeScheduler {
  public:
-    // The bytes of all KV caches count in `kv_bytes`; those kept for later prompts are at most
-    // `prompt_cache`.
+    // The bytes of all KV caches count in `kv_bytes`.
     DecodeScheduler(const DecoderModel& model, Device& device, FusedCpu* fused, Profile* profile,
-                    int64_t token_budget, uint64_t prompt_cache,
+                    int64_t token_budget, const KvLimits& limits,
                     std::shared_ptr<std::atomic<uint64_t>> kv_bytes);
 
     const KvLayout& kv_layout() const { return layout_; }
@@ -217,6 +222,8 @@ class DecodeScheduler {
     void pause();
     void unpause();
     void admit();
+    bool has_room(uint64_t bytes) const;
+    void require_room(uint64_t bytes) const;
     void take_turns();
     template <class Use>
     void each_sequence(Use&& use);
@@ -231,6 +238,7 @@ class DecodeScheduler {
     GraphRunner runner_;
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;
+    uint64_t kv_budget_;
     KvLayout layout_;
     PromptCache prompts_;
     std::deque<std::shared_ptr<DecodeJob>> waiting_;

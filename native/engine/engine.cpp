@@ -110,8 +110,11 @@ void Engine::load() {
                                                 profile_.get(), budget);
     if (!is_encoder_) {
         const DecoderModel& model = *std::get<std::unique_ptr<DecoderModel>>(*model_);
+        KvLimits limits;
+        limits.prompt_cache = options_.prompt_cache;
+        limits.budget = options_.kv_budget > 0 ? options_.kv_budget : system_memory().available / 2;
         decode_ = std::make_unique<DecodeScheduler>(model, *device_, fused_.get(), profile_.get(), budget,
-                                                    options_.prompt_cache, memory_.kv_cache);
+                                                    limits, memory_.kv_cache);
         kv_layout_ = decode_->kv_layout();
     }
     device_id_ = device_->id();

@@ -40,6 +40,7 @@ struct LoadOptions {
     bool generic = false;       // on the CPU: GGML's plain operations instead of the fused ones
     bool profile = false;       // measure every operation
     uint64_t prompt_cache = 0;  // bytes of keys and values kept for later prompts
+    uint64_t kv_budget = 0;     // most bytes of all keys and values; 0 chooses by what is available
     int64_t token_budget = 0;   // tokens in one batch; 0: by the size of the weights
 };
 

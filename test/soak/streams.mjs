@@ -4,7 +4,8 @@
  *   node --expose-gc test/soak/streams.mjs [seconds] [streams] [seed]     (default 120, 200 and the time)
  *
  * Each of the streams takes one job after the other: a prompt and settings whose tokens were computed alone before. What
- * comes must be those tokens, or a beginning of them where the job was given up. After a warm-up of a quarter of the
+ * comes must be those tokens, or a beginning of them where the job was given up. Some are read so late that the engine
+ * pauses, some are forgotten in the middle. After a warm-up of a quarter of the
  * time, resident memory may not grow by more than 32 MB. Exit code 1 when anything is wrong.
  */
 import { Generator } from "../../dist/index.mjs";
@@ -58,7 +59,7 @@ async function makeJobs() {
 
 const jobs = await makeJobs();
 const generator = await Generator.load("mini-gpt2");
-const counts = { whole: 0, aborted: 0, left: 0, session: 0, abandoned: 0 };
+const counts = { whole: 0, slow: 0, aborted: 0, left: 0, session: 0, abandoned: 0, dropped: 0 };
 const wrong = (what, job, got) => {
   console.error(`WRONG ${what}: ${JSON.stringify(job.options)} after ${JSON.stringify(job.prompt)}: ${got}`);
   process.exitCode = 1;
@@ -78,6 +79,40 @@ async function whole(job) {
   const { tokens } = await stream.result;
   if (text !== job.text || tokens.join() !== job.tokens) wrong("a whole stream", job, JSON.stringify(text));
   counts.whole++;
+}
+
+/** Read late, so that the engine pauses; it is never further ahead than it may be. */
+async function slow(job) {
+  const highWaterMark = 1 + below(8);
+  let told = 0;
+  let read = 0;
+  let text = "";
+  const held = uniform() < 0.5 ? undefined : generator.createSession();
+  await held?.append(job.prompt);
+  const options = { ...job.options, highWaterMark, onToken: () => void told++ };
+  const stream = held ? held.stream(options) : generator.stream(job.prompt, options);
+  for await (const chunk of stream) {
+    text += chunk.text;
+    if (told > ++read + highWaterMark + 1) wrong("a slow stream's lead", job, `${told} tokens, ${read} read`);
+    if (uniform() < 0.05) await new Promise((resolve) => setTimeout(resolve, below(100)));
+  }
+  const { tokens } = await stream.result;
+  if (text !== job.text || tokens.join() !== job.tokens) wrong("a slow stream", job, JSON.stringify(text));
+  held?.dispose();
+  counts.slow++;
+}
+
+/** Begun and forgotten: it ends by itself, or when it is collected. */
+const forgotten = new Set();
+async function dropped(job) {
+  const stream = generator.stream(job.prompt, { ...job.options, highWaterMark: 2 });
+  for (let i = below(4); i >= 0; i--) await stream.next();
+  const end = stream.result.then(({ text }) => {
+    checkBeginning(job, text, "a stream that was dropped");
+    forgotten.delete(end);
+    counts.dropped++;
+  });
+  forgotten.add(end);
 }
 
 async function aborted(job) {
@@ -133,7 +168,7 @@ async function abandoned(job) {
   counts.abandoned++;
 }
 
-const KINDS = [whole, whole, aborted, left, session, abandoned];
+const KINDS = [whole, whole, slow, slow, aborted, left, session, abandoned, dropped];
 const end = performance.now() + seconds * 1000;
 
 async function work() {
@@ -146,6 +181,8 @@ const sampler = setInterval(() => {
   samples.push(process.memoryUsage.rss() / 2 ** 20);
 }, 1000);
 await Promise.all(Array.from({ length: streams }, work));
+// Those that nobody holds any more are still collected, one and all.
+while (forgotten.size > 0) await new Promise((resolve) => setTimeout(resolve, 50));
 clearInterval(sampler);
 
 const settled = samples.slice(Math.ceil(samples.length / 4));
