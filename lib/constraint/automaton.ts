@@ -298,9 +298,8 @@ function* flatten({ edges, finals }: NetworkBuilder, useful: Uint8Array): Steps<
   const firstEdges = new Int32Array(edges.length + 1);
   const kept: number[] = [];
   for (const [i, list] of edges.entries()) {
-    for (const edge of list) {
-      const [kind, low, , target] = edge;
-      if (useful[target] && (kind !== CALL || useful[low])) kept.push(...edge);
+    for (const [kind, low, high, target] of list) {
+      if (useful[target] && (kind !== CALL || useful[low])) kept.push(kind, low, high, target);
     }
     firstEdges[i + 1] = kept.length / 4;
     yield;

@@ -261,19 +261,23 @@ describe("memory", () => {
 
   // Sanitizers keep what was freed.
   const sanitized = ["ASAN_OPTIONS", "TSAN_OPTIONS"].some((name) => name in process.env);
-  it.skipIf(sanitized)("stays flat over many loads and requests", async () => {
-    const round = async () => {
-      await withModel(bert.spec, { threads: 2 }, async (model) => {
-        await Promise.all(
-          Array.from({ length: 20 }, () => encode(model, { ...ragged([prompt]), pooling: "cls" })),
-        );
-      });
-      await withModel(gpt2.spec, { threads: 2 }, (model) => generate(model, [1, 2, 3], 5));
-    };
-    for (let i = 0; i < 20; i++) await round();
-    const before = process.memoryUsage().rss;
-    for (let i = 0; i < 180; i++) await round();
-    // A leak of one model's weights each time would be 180 MB and more; garbage comes and goes by some tens.
-    expect(process.memoryUsage().rss - before).toBeLessThan(120e6);
-  }, 300_000);
+  it.skipIf(sanitized)(
+    "stays flat over many loads and requests",
+    async () => {
+      const round = async () => {
+        await withModel(bert.spec, { threads: 2 }, async (model) => {
+          await Promise.all(
+            Array.from({ length: 20 }, () => encode(model, { ...ragged([prompt]), pooling: "cls" })),
+          );
+        });
+        await withModel(gpt2.spec, { threads: 2 }, (model) => generate(model, [1, 2, 3], 5));
+      };
+      for (let i = 0; i < 20; i++) await round();
+      const before = process.memoryUsage().rss;
+      for (let i = 0; i < 180; i++) await round();
+      // A leak of one model's weights each time would be 180 MB and more; garbage comes and goes by some tens.
+      expect(process.memoryUsage().rss - before).toBeLessThan(120e6);
+    },
+    300_000,
+  );
 });
