@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { familySync } from "detect-libc";
 import { NativeUnavailableError } from "./errors.js";
 
 const PACKAGE = "ggml-transformers";
@@ -125,11 +126,9 @@ function readFolder(folder: string): string[] {
   }
 }
 
-/** The C library in use on Linux: Node's report names glibc's version where it is glibc. */
-function libc(): "glibc" | "musl" | undefined {
-  if (process.platform !== "linux") return undefined;
-  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
-  return report.header?.glibcVersionRuntime === undefined ? "musl" : "glibc";
+/** The C library of the running program on Linux; glibc where that cannot be told. */
+function libc(): string | undefined {
+  return process.platform === "linux" ? (familySync() ?? "glibc") : undefined;
 }
 
 /** Electron packs an application into `app.asar`; files the system must load lie unpacked beside it. */

@@ -1,11 +1,11 @@
 // Builds the addon with CMake, driven by cmake-js, and puts it where the loader looks.
 //
 //   node scripts/build-native.mjs [--debug] [--sanitize=address,undefined | thread] [--cuda] [--clean]
-//                                 [--arch=<arch>] [--output=<folder>]
+//                                 [--arch=<arch>] [--libc=glibc | musl] [--output=<folder>]
 //
 // CMake works in .cmake/<flavour>, outside build/, which node-gyp deletes. A plain build ends in
-// build/Release/ggml_transformers.node; a sanitized one stays in its flavour's folder. In an installed
-// package cmake-js is absent: plain CMake does the same there.
+// build/Release/ggml_transformers.node; one with sanitizers or for another target stays in its flavour's folder.
+// In an installed package cmake-js is absent: plain CMake does the same there.
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fetchGgml, VendorError } from "../vendor/fetch.mjs";
 import { hashInputs, readStamp } from "./stamp.mjs";
+import { crossOptions, hostLibc, ToolchainError } from "./toolchains.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const ADDON = "ggml_transformers.node";
@@ -104,21 +105,27 @@ export async function buildNative({
   sanitize = "",
   cuda = false,
   clean = false,
-  arch,
+  arch = process.arch,
+  libc = hostLibc(),
   output,
 } = {}) {
   fetchGgml({ log: (line) => console.error(line) });
   const hash = inputsHash();
-  const target = arch ?? process.arch;
-  const flavour = [debug ? "debug" : "release", target, sanitize.replaceAll(",", "-"), cuda ? "cuda" : ""];
-  const out = path.join(ROOT, ".cmake", flavour.filter(Boolean).join("-"));
+  const isForHere = arch === process.arch && libc === hostLibc();
+  const variant = [libc === hostLibc() ? "" : libc, sanitize.replaceAll(",", "-"), cuda ? "cuda" : ""];
+  const flavour = [debug ? "debug" : "release", arch, ...variant].filter(Boolean).join("-");
+  const out = path.join(ROOT, ".cmake", flavour);
   if (clean) fs.rmSync(out, { recursive: true, force: true });
 
   const settings = {
     out,
-    arch: target,
+    arch,
     config: debug ? "Debug" : "Release",
-    cMakeOptions: { GGML_TRANSFORMERS_SANITIZE: sanitize, GGML_TRANSFORMERS_CUDA: cuda ? "ON" : "OFF" },
+    cMakeOptions: {
+      GGML_TRANSFORMERS_SANITIZE: sanitize,
+      GGML_TRANSFORMERS_CUDA: cuda ? "ON" : "OFF",
+      ...crossOptions({ arch, libc, folder: path.join(out, "tools") }),
+    },
   };
   const cmakeJs = findCmakeJs();
   if (cmakeJs) await runCmakeJs(cmakeJs, settings);
@@ -126,9 +133,9 @@ export async function buildNative({
 
   const built = path.join(out, "addon", ADDON);
   if (output !== undefined) return place(built, path.resolve(output));
-  if (sanitize) return built;
+  if (sanitize || !isForHere) return built;
   const placed = place(built, debug ? path.join(ROOT, "build", "Debug") : RELEASE);
-  if (!debug && !cuda && target === process.arch) fs.writeFileSync(STAMP, hash);
+  if (!debug && !cuda) fs.writeFileSync(STAMP, hash);
   return placed;
 }
 
@@ -140,6 +147,8 @@ async function main() {
       cuda: { type: "boolean" },
       clean: { type: "boolean" },
       arch: { type: "string" },
+      // prebuildify says it to node-gyp, and node-gyp to its actions, in this way.
+      libc: { type: "string", default: hostLibc() && process.env.PREBUILD_LIBC },
       output: { type: "string" },
     },
   });
@@ -149,7 +158,7 @@ async function main() {
       `Built ${path.relative(process.cwd(), placed)} (${(fs.statSync(placed).size / 1e6).toFixed(1)} MB).`,
     );
   } catch (error) {
-    const expected = error instanceof BuildError || error instanceof VendorError;
+    const expected = [BuildError, ToolchainError, VendorError].some((type) => error instanceof type);
     console.error(expected ? error.message : error);
     process.exitCode = 1;
   }

@@ -16,11 +16,15 @@ import { parseArgs } from "node:util";
 import { fetchGgml, VendorError } from "../vendor/fetch.mjs";
 import { BuildError, runCmake } from "./build-native.mjs";
 import { setup, SetupError } from "./setup.mjs";
+import { crossOptions, ToolchainError } from "./toolchains.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const OUT = path.join(ROOT, ".cmake", "cross-arm64");
 const COMPILER = "aarch64-linux-gnu-";
-const EMULATOR = "qemu-aarch64";
+/** Debian's qemu-user has the first, its qemu-user-static the second. */
+const EMULATOR =
+  ["qemu-aarch64", "qemu-aarch64-static"].find((name) => spawnSync(name, ["--version"]).status === 0) ??
+  "qemu-aarch64";
 
 /** Processors as qemu names them, and what each must run: the first by itself, the others when forced. */
 const PROCESSORS = [
@@ -34,7 +38,7 @@ const LEAST_COSINE = 0.9999;
 // --- Tools ---------------------------------------------------------------------------------------------
 
 function requireTools() {
-  const tools = ["cmake", `${COMPILER}gcc`, `${COMPILER}g++`, EMULATOR];
+  const tools = ["cmake", `${COMPILER}g++`, EMULATOR];
   const missing = tools.filter((tool) => spawnSync(tool, ["--version"]).status !== 0);
   if (missing.length === 0) return;
   throw new BuildError(
@@ -62,10 +66,7 @@ function build(target) {
     arch: "arm64",
     target,
     cMakeOptions: {
-      CMAKE_SYSTEM_NAME: "Linux",
-      CMAKE_SYSTEM_PROCESSOR: "aarch64",
-      CMAKE_C_COMPILER: `${COMPILER}gcc`,
-      CMAKE_CXX_COMPILER: `${COMPILER}g++`,
+      ...crossOptions({ arch: "arm64", libc: "glibc" }),
       // Programs, unlike the addon, then need no ARM libraries where they run.
       CMAKE_EXE_LINKER_FLAGS: "-static",
     },
@@ -219,7 +220,9 @@ async function main() {
 try {
   await main();
 } catch (error) {
-  const expected = [BuildError, SetupError, VendorError].some((type) => error instanceof type);
+  const expected = [BuildError, SetupError, ToolchainError, VendorError].some(
+    (type) => error instanceof type,
+  );
   console.error(expected ? error.message : error);
   process.exitCode = 1;
 }

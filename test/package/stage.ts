@@ -30,7 +30,7 @@ export function stagePackage(folder: string): string {
   return stage;
 }
 
-/** Makes prebuilds/ in `folder` by the script behind `npm run prebuild`, reusing this checkout's build. */
+/** Makes prebuilds/ in `folder` by the script behind `npm run prebuildify`, reusing this checkout's build. */
 export function makePrebuilds(folder: string): string {
   const work = path.join(folder, "prebuild");
   fs.mkdirSync(work);
@@ -45,6 +45,13 @@ export function makePrebuilds(folder: string): string {
     stdio: ["ignore", "pipe", "pipe"],
   });
   return path.join(work, "prebuilds");
+}
+
+/** Packs this checkout with a prebuilt addon for this machine, as a release is, and returns the tarball's path. */
+export function packWithPrebuilds(folder: string): string {
+  const stage = stagePackage(folder);
+  fs.cpSync(makePrebuilds(folder), path.join(stage, "prebuilds"), { recursive: true });
+  return pack(stage, folder);
 }
 
 /** Packs `stage` and returns the tarball's path. */
@@ -78,7 +85,8 @@ function runtimeDependencies(): string[] {
   const found = new Set<string>();
   const visit = (name: string) => {
     for (const dependency of Object.keys(lock.packages[name]?.dependencies ?? {})) {
-      const folder = `node_modules/${dependency}`;
+      const nested = `${name}/node_modules/${dependency}`;
+      const folder = nested in lock.packages ? nested : `node_modules/${dependency}`;
       if (found.has(folder)) continue;
       found.add(folder);
       visit(folder);
