@@ -2,8 +2,10 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { installTarball, makePrebuilds, npm, pack, ROOT, stagePackage } from "./stage.js";
+import { expectExamplesRan, writeExamples } from "../runtimes/examples.js";
+import { installTarball, npm, packWithPrebuilds, ROOT } from "./stage.js";
 
 const PLATFORM = `${process.platform}-${process.arch}`;
 
@@ -14,9 +16,7 @@ let installed: string;
 
 beforeAll(() => {
   folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "tarball-")));
-  const stage = stagePackage(folder);
-  fs.cpSync(makePrebuilds(folder), path.join(stage, "prebuilds"), { recursive: true });
-  tarball = pack(stage, folder);
+  tarball = packWithPrebuilds(folder);
   consumer = path.join(folder, "consumer");
   installed = installTarball(tarball, consumer);
 }, 600_000);
@@ -39,6 +39,18 @@ function tool(packageName: string, args: string[]): { status: number | null; out
 }
 
 describe("the tarball", () => {
+  test("is small, but for the models in it", () => {
+    const models = path.join(installed, "models");
+    const packed = fs
+      .readdirSync(models)
+      .filter((name) => name.endsWith(".gguf"))
+      .map((name) => gzipSync(fs.readFileSync(path.join(models, name)), { level: 9 }).length);
+    expect(packed.length).toBe(3);
+    const others = fs.statSync(tarball).size - packed.reduce((sum, bytes) => sum + bytes, 0);
+    expect(others).toBeGreaterThan(1e6);
+    expect(others).toBeLessThan(5e6);
+  });
+
   test("publint finds nothing", () => {
     const { status, output } = tool("publint", ["run", tarball, "--strict"]);
     expect(output).not.toMatch(/^(Errors|Warnings|Suggestions):/m);
@@ -199,6 +211,16 @@ describe("installed with --ignore-scripts in an empty folder", () => {
     ]);
     expect(output).toBe("");
     expect(status).toBe(0);
+  });
+
+  describe("the README's examples", () => {
+    beforeAll(() => writeExamples(consumer));
+
+    // On every other runtime: npm run test:runtimes.
+    test.each(["all.mjs", "all.cjs", "worker.mjs"])("%s", (file) => {
+      const stdout = execFileSync(process.execPath, [file], { cwd: consumer, encoding: "utf8" });
+      expectExamplesRan(stdout);
+    });
   });
 
   test("the command line starts", () => {
