@@ -3,7 +3,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { ROOT } from "../cli/run-cli.js";
-import { localLinks } from "./markdown.js";
 
 const FILE = join(ROOT, "CONTRIBUTING.md");
 const text = readFileSync(FILE, "utf8");
@@ -35,8 +34,4 @@ test("every script exists", () => {
   const called = quoted.flatMap((code) => /^npm run ([\w:-]+)/.exec(code)?.[1] ?? []);
   expect(called.length).toBeGreaterThan(8);
   expect(called.filter((name) => !known.includes(name))).toEqual([]);
-});
-
-test("every link leads somewhere", () => {
-  expect(localLinks(FILE).filter((target) => !existsSync(join(ROOT, target)))).toEqual([]);
 });

@@ -91,8 +91,6 @@ test("its packager unpacks what docs/electron.md says", () => {
   const manifest = JSON.parse(fs.readFileSync(path.join(EXAMPLE, "package.json"), "utf8")) as {
     build: { asarUnpack: string[] };
   };
-  const shown = codeBlocks(path.join(ROOT, "docs", "electron.md")).find(
-    ({ language }) => language === "json",
-  );
+  const shown = codeBlocks("docs/electron.md").find(({ language }) => language === "json");
   expect(JSON.parse(shown!.code)).toEqual({ asarUnpack: manifest.build.asarUnpack });
 });

@@ -22,7 +22,7 @@ export function npm(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}): s
 /** A copy of this checkout as it would be published, without prebuilt addons. */
 export function stagePackage(folder: string): string {
   const stage = path.join(folder, "stage");
-  const left = new Set([".git", ".cmake", "node_modules", "build", "prebuilds", "test", "bench"]);
+  const left = new Set([".git", ".cmake", "node_modules", "build", "prebuilds", "test", "bench", "site"]);
   fs.cpSync(ROOT, stage, {
     recursive: true,
     filter: (source) => !left.has(path.relative(ROOT, source)) && !path.basename(source).startsWith(".ggml-"),

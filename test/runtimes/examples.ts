@@ -6,7 +6,6 @@ import { codeBlocks } from "../docs/markdown.js";
 import { ROOT } from "../package/stage.js";
 import { writeRandomBert } from "../support/random-models.js";
 
-const README = path.join(ROOT, "README.md");
 const SECTION = "## Five examples";
 
 export interface Example {
@@ -20,7 +19,7 @@ export interface Example {
 
 /** Every example of the section, in its order. */
 export function readmeExamples(): Example[] {
-  const lines = fs.readFileSync(README, "utf8").split("\n");
+  const lines = fs.readFileSync(path.join(ROOT, "README.md"), "utf8").split("\n");
   const begin = lines.indexOf(SECTION);
   if (begin < 0) throw new Error(`README.md has no section ${SECTION}`);
   const length = lines.slice(begin + 1).findIndex((line) => line.startsWith("## "));
@@ -28,7 +27,7 @@ export function readmeExamples(): Example[] {
   for (let i = begin + 1; i <= begin + length; i++) {
     if (lines[i]!.startsWith("### ")) headings.set(i, lines[i]!.slice(4));
   }
-  const blocks = codeBlocks(README).filter(({ language }) => language === "js");
+  const blocks = codeBlocks("README.md").filter(({ language }) => language === "js");
   return [...headings].map(([line, heading]) => {
     const block = blocks.find((entry) => entry.line > line);
     if (block === undefined) throw new Error(`README.md: ${heading} has no code`);

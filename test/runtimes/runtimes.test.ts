@@ -9,7 +9,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeBlocks } from "../docs/markdown.js";
-import { installTarball, packWithPrebuilds, ROOT } from "../package/stage.js";
+import { installTarball, packWithPrebuilds } from "../package/stage.js";
 import { expectExamplesRan, readmeExamples, writeExamples } from "./examples.js";
 import { hasTools, isRequired, runtimes, tool } from "./installed.js";
 
@@ -111,9 +111,7 @@ describe.skipIf(!isRequired && (!hasTools || runtimes.length === 0))(
     });
 
     test("packed into app.asar as docs/electron.md says", { timeout: 300_000 }, async () => {
-      const packager = codeBlocks(path.join(ROOT, "docs", "electron.md")).find(
-        ({ language }) => language === "json",
-      );
+      const packager = codeBlocks("docs/electron.md").find(({ language }) => language === "json");
       const { asarUnpack } = JSON.parse(packager!.code) as { asarUnpack: string[] };
       const application = path.join(folder, "application");
       const names = readmeExamples().map(({ name }) => `${name}.cjs`);
