@@ -3,9 +3,12 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { expectExamplesRan, writeExamples } from "../runtimes/examples.js";
 import { installTarball, npm, packWithPrebuilds, ROOT } from "./stage.js";
+
+// Whole programs run here, the TypeScript compiler among them, on whatever else the machine has to do.
+vi.setConfig({ testTimeout: 300_000 });
 
 const PLATFORM = `${process.platform}-${process.arch}`;
 
