@@ -43,9 +43,15 @@ let models = 0;
 interface Options extends SharedOptions {
   tied?: boolean;
   base?: boolean;
+  classifier?: boolean;
 }
 
-async function writeGptNeo({ tied = true, base = false, ...options }: Options = {}): Promise<RandomModel> {
+async function writeGptNeo({
+  tied = true,
+  base = false,
+  classifier = false,
+  ...options
+}: Options = {}): Promise<RandomModel> {
   const dir = join(folder, `gpt-neo-${++models}`);
   await writeTokenizer(dir, "gpt2", { vocabSize: V, ...options });
   const make = weightMaker({ seed: SEED, std: 0.15, ...options });
@@ -69,9 +75,12 @@ async function writeGptNeo({ tied = true, base = false, ...options }: Options = 
     tensors.push(...norms(`${layer}.ln_1`), ...norms(`${layer}.ln_2`));
     tensors.push(...linears(`${layer}.mlp.c_fc`, F, H), ...linears(`${layer}.mlp.c_proj`, H, F));
   }
-  if (!tied && !base) tensors.push(make.matrix("lm_head.weight", V, H));
+  if (classifier) tensors.push(make.matrix("score.weight", 3, H));
+  else if (!tied && !base) tensors.push(make.matrix("lm_head.weight", V, H));
   const config = {
-    architectures: [base ? "GPTNeoModel" : "GPTNeoForCausalLM"],
+    architectures: [
+      base ? "GPTNeoModel" : classifier ? "GPTNeoForSequenceClassification" : "GPTNeoForCausalLM",
+    ],
     model_type: "gpt_neo",
     vocab_size: V,
     hidden_size: H,
@@ -99,7 +108,7 @@ function logitsOf(model: RandomModel, local: readonly boolean[], ids: ArrayLike<
   const window = model.config["window_size"] as number;
   let x = add(rows(need(weights, "wte.weight"), ids), rows(need(weights, "wpe.weight"), range(ids.length)));
   for (let i = 0; i < L; i++) x = layer(weights, `h.${i}`, A, local[i] ? window : Infinity, x);
-  const head = weights.get("lm_head.weight") ?? need(weights, "wte.weight");
+  const head = weights.get("score.weight") ?? weights.get("lm_head.weight") ?? need(weights, "wte.weight");
   return product(head, undefined, layerNorm(weights, "ln_f", 1e-5, x));
 }
 
@@ -187,6 +196,16 @@ describe(`GPT-Neo (seed ${SEED})`, () => {
       expect(await session.generate(settings)).toMatchObject({ tokens, logprobs });
       await session.dispose();
     }
+  });
+
+  it("classifies by the last token", async () => {
+    const model = await writeGptNeo({ classifier: true });
+    await convert(model.dir, `${model.dir}.gguf`, { type: "F32" });
+    await using generator = await Generator.load(`${model.dir}.gguf`, { threads: 2 });
+    const next = random(SEED);
+    const ids = Int32Array.from({ length: 45 }, () => integer(next, 256));
+    const { logits } = await generator.classify({ ids });
+    expect(maxDifference(logits, logitsOf(model, ALTERNATING, ids).subarray(-3))).toBeLessThan(2e-4);
   });
 
   it("has hidden states and attention maps that look back as far as each layer does", async () => {
