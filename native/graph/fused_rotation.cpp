@@ -37,9 +37,9 @@ ggml_tensor* FusedCpu::turns(GraphBuilder& builder, const Rotation& rotation) {
         const auto half = static_cast<int64_t>(frequencies.size());
         const auto* at = static_cast<const int32_t*>(positions->data);
         // Sines take many times as long as other values.
-        const int64_t piece = rows_per_piece(64 * half);
-        pool_.parallel(ceil_div(out->ne[1], piece), [&](int64_t p, int) {
-            for (int64_t t = p * piece; t < std::min(out->ne[1], (p + 1) * piece); ++t) {
+        const int64_t tokens = out->ne[1], piece = rows_per_piece(64 * half, tokens, pool_.threads());
+        pool_.parallel(ceil_div(tokens, piece), [&](int64_t p, int) {
+            for (int64_t t = p * piece; t < std::min(tokens, (p + 1) * piece); ++t) {
                 float* row = static_cast<float*>(out->data) + t * 2 * half;
                 for (int64_t i = 0; i < half; ++i) {
                     const float angle = static_cast<float>(at[t]) * frequencies[static_cast<size_t>(i)];
@@ -58,7 +58,7 @@ ggml_tensor* FusedCpu::rotate(GraphBuilder& builder, const Qkv& qkv, const Rotat
     const int64_t width = joint->ne[0], rotated = qkv.q->ne[0] + qkv.k->ne[0];
     const int64_t head = rotation.head, values = rotation.values;
     return builder.custom(width, joint->ne[1], {joint, turns}, [=](ggml_tensor* out) {
-        const int64_t tokens = out->ne[1], piece = rows_per_piece(width);
+        const int64_t tokens = out->ne[1], piece = rows_per_piece(width, tokens, pool_.threads());
         pool_.parallel(ceil_div(tokens, piece), [&](int64_t p, int) {
             for (int64_t t = p * piece; t < std::min(tokens, (p + 1) * piece); ++t) {
                 float* row = static_cast<float*>(out->data) + t * width;
