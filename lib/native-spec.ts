@@ -53,61 +53,67 @@ export interface PooledProjections {
 /** Feed-forward activation: `gelu` is the erf form, `gelu_new` the tanh form, as Hugging Face names them. */
 export type Activation = "gelu" | "gelu_new" | "relu" | "silu" | "tanh";
 
-/** Of BERT; of ELECTRA, and of MPNet, which has no segments. */
-export interface BertHyperparameters extends PooledProjections {
-  vocabSize: number; // V
-  contextLength: number; // rows of the position embedding
-  embeddingLength: number; // H
-  feedForwardLength: number; // F
-  blockCount: number; // L
-  headCount: number; // A
+/** What every model has. */
+export interface ModelSizes {
+  /** V */
+  vocabSize: number;
+  /** Most tokens of a sequence: the rows of the position embedding, where there is one. */
+  contextLength: number;
+  /** H */
+  embeddingLength: number;
+  /** F */
+  feedForwardLength: number;
+  /** L */
+  blockCount: number;
+  /** A */
+  headCount: number;
+  /** Added to the variance before its root is taken. */
   layerNormEpsilon: number;
-  segmentCount: number; // rows of the segment embedding, 0 when there is none
+  /** Of the feed-forward. */
   activation: Activation;
+}
+
+/** What every encoder has. */
+export interface EncoderSizes extends ModelSizes, PooledProjections {
+  /** Rows of the segment embedding; 0 when there is none. */
+  segmentCount: number;
+}
+
+/** Of BERT; of ELECTRA, and of MPNet, which has no segments. */
+export interface BertHyperparameters extends EncoderSizes {
   /** Of the pooler's output. */
   poolerActivation: Activation;
 }
 
+/** Of ALBERT. */
 export interface AlbertHyperparameters extends BertHyperparameters {
   /** Sets of weights that the layers share. */
   groupCount: number;
 }
 
-export interface ModernBertHyperparameters extends PooledProjections {
-  vocabSize: number; // V
-  contextLength: number; // most tokens of a sequence
-  embeddingLength: number; // H
-  feedForwardLength: number; // F
-  blockCount: number; // L
-  headCount: number; // A
-  layerNormEpsilon: number;
+/** Of ModernBERT. */
+export interface ModernBertHyperparameters extends EncoderSizes {
+  /** It has none. */
   segmentCount: 0;
-  activation: Activation;
   /** Layers 0, n, 2n, … look at all tokens. */
   globalEvery: number;
   /** How many tokens the other layers look to either side. */
   localReach: number;
   /** What the classifier over a text pools: the first token or the mean of all. */
   classifierPooling: "cls" | "mean";
-  /** Bases of the rotations' frequencies. */
+  /** Base of the rotations' frequencies in layers that look at all tokens. */
   globalRopeBase: number;
+  /** The same in the others. */
   localRopeBase: number;
 }
 
-/** What all decoders have. */
-export interface DecoderSizes {
-  vocabSize: number; // V
-  contextLength: number; // most tokens of a sequence
-  embeddingLength: number; // H
-  feedForwardLength: number; // F
-  blockCount: number; // L
-  headCount: number; // A
+/** What every decoder has. */
+export interface DecoderSizes extends ModelSizes {
   /** Heads of keys and values, a divisor of A. Default: A. */
   keyValueHeadCount?: number;
-  layerNormEpsilon: number;
-  activation: Activation;
 }
 
+/** Of GPT-2, OPT, GPT-Neo and GPTBigCode. */
 export interface Gpt2Hyperparameters extends DecoderSizes {
   /** Divide attention scores by sqrt(D). */
   scaleAttention: boolean;
@@ -119,6 +125,7 @@ export interface Gpt2Hyperparameters extends DecoderSizes {
   localWindow?: number;
 }
 
+/** Of GPT-NeoX. */
 export interface GptNeoxHyperparameters extends DecoderSizes {
   /** Attention and feed-forward of a layer read the same input. */
   parallelResidual: boolean;

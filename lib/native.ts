@@ -64,7 +64,10 @@ export interface NativeTask<T> {
 
 /** Bytes in use by a model. */
 export interface NativeMemory {
-  /** Bytes of weights used in place from the mapped file. */
+  /**
+   * Bytes of weights in the mapped file. Those that `weights` holds in another order are given back to the system: they
+   * take no memory here.
+   */
   mapped: number;
   /** Bytes of weights copied to memory of the device. */
   weights: number;
