@@ -41,6 +41,9 @@ export function* automatonSteps(grammar: Grammar): Steps<Automaton> {
   return yield* flatten(network, useful);
 }
 
+/** Ranges of code points from which on calling a set takes less than repeating it. */
+const LARGE_SET = 32;
+
 /** An expression whose texts are to lead from one state to another. */
 interface Part {
   readonly expression: Expression;
@@ -54,6 +57,7 @@ class NetworkBuilder {
   readonly #grammar: Grammar;
   readonly #rules = new Map<string, number>();
   readonly #trees = new Map<string, ByteTree>();
+  readonly #sets = new Map<ByteTree, number>();
   /** Not called by each other: however deep expressions are nested, the stack is not. */
   readonly #parts: Part[] = [];
   #count = 0;
@@ -105,7 +109,7 @@ class NetworkBuilder {
   *#connect({ expression, from, to }: Part): Steps<void> {
     switch (expression.kind) {
       case "characters":
-        return this.#characters(this.#tree(expression.set), from, to, new Map());
+        return this.#set(expression.set, from, to);
       case "text":
         return yield* this.#text(expression.text, from, to);
       case "sequence":
@@ -146,6 +150,21 @@ class NetworkBuilder {
       yield;
     }
     if (items.length === 0) this.#edge(from, FREE, 0, 0, to);
+  }
+
+  /** A large set has a network of its own, which each place calls. */
+  #set(set: CodePoints, from: number, to: number): void {
+    const tree = this.#tree(set);
+    if (set.length < LARGE_SET) return this.#characters(tree, from, to, new Map());
+    let begin = this.#sets.get(tree);
+    if (begin === undefined) {
+      begin = this.#state();
+      const end = this.#state();
+      this.finals.add(end);
+      this.#sets.set(tree, begin);
+      this.#characters(tree, begin, end, new Map());
+    }
+    this.#edge(from, CALL, begin, 0, to);
   }
 
   #tree(set: CodePoints): ByteTree {

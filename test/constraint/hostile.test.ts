@@ -37,6 +37,10 @@ describe("regular expressions", () => {
     expect(build({ regex: words.join("|") }).finals.length).toBeGreaterThan(20_000);
   });
 
+  it("a large class in many places is none too large", () => {
+    expect(build({ regex: "[\\p{L} ]{100,4000}(?:\\p{Lu}\\p{Ll}*)?" }).finals.length).toBeLessThan(20_000);
+  });
+
   it("a class of many single characters is none too large", () => {
     const every = times(20_000, (i) => String.fromCodePoint(0x4e00 + i)).join("");
     expect(build({ regex: `[${every}]{2}` }).finals.length).toBeGreaterThan(2);
