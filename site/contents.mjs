@@ -66,6 +66,8 @@ export const REFERENCE = [
       ["GGUF keys", "docs/gguf-keys.md"],
       ["Architecture", "docs/architecture.md"],
       ["Benchmarks", "bench/README.md", "benchmarks"],
+      ["Contributing", "CONTRIBUTING.md"],
+      ["Changes", "CHANGELOG.md"],
     ],
   },
 ];
