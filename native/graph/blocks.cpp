@@ -25,7 +25,9 @@ ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup) {
     return ggml_get_rows(builder.context(), lookup.table, lookup.indices);
 }
 
-ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* x) {
+ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* sequences,
+                       ggml_tensor* x) {
+    if (builder.fused() != nullptr) return builder.fused()->mean_rows(builder, batch, sequences, x);
     ggml_context* context = builder.context();
     const int64_t hidden = x->ne[0];
     ggml_tensor* means = nullptr;
@@ -149,9 +151,12 @@ Linear some_outputs(GraphBuilder& builder, const Linear& layer, int64_t first, i
 
 ggml_tensor* gated_linear(GraphBuilder& builder, const Linear& layer, Activation activation, ggml_tensor* x) {
     const int64_t half = layer.weight->ne[1] / 2;
-    ggml_tensor* activated = linear(builder, some_outputs(builder, layer, 0, half), activation, x);
+    const Linear activated = some_outputs(builder, layer, 0, half);
     ggml_tensor* gate = linear(builder, some_outputs(builder, layer, half, half), x);
-    return ggml_mul(builder.context(), activated, gate);
+    if (builder.fused() != nullptr) {
+        return builder.fused()->linear(builder, {activated}, x, fused_activation(activation), nullptr, gate);
+    }
+    return ggml_mul(builder.context(), linear(builder, activated, activation, x), gate);
 }
 
 namespace {
@@ -243,6 +248,31 @@ bool attention_is_fused(const GraphBuilder& builder, int64_t head) {
     return builder.fused() != nullptr && FusedCpu::covers_head(head);
 }
 
+int32_t DistanceBias::bucket(int64_t query, int64_t key) const {
+    const auto longest = static_cast<int64_t>(buckets->size() / 2);
+    return (*buckets)[static_cast<size_t>(std::clamp(key - query, -longest, longest) + longest)];
+}
+
+std::vector<ggml_tensor*> distance_biases(GraphBuilder& builder, const RaggedBatch& batch,
+                                          const DistanceBias& distances) {
+    ggml_context* context = builder.context();
+    const int64_t heads = distances.table->ne[0];
+    std::vector<ggml_tensor*> all;
+    for (const RaggedGroup& group : batch.groups()) {
+        const int64_t length = group.length;
+        std::vector<int32_t> buckets;
+        buckets.reserve(static_cast<size_t>(length * length));
+        for (int64_t query = 0; query < length; ++query) {
+            for (int64_t key = 0; key < length; ++key) buckets.push_back(distances.bucket(query, key));
+        }
+        ggml_tensor* bias = ggml_get_rows(context, distances.table, builder.constant(std::move(buckets)));
+        bias = ggml_reshape_3d(context, bias, heads, length, length);  // [A, S, S]
+        bias = ggml_permute(context, bias, 2, 0, 1, 3);                // [S, S, A]
+        all.push_back(ggml_cont(context, bias));
+    }
+    return all;
+}
+
 void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads) {
     double biases = 0, scores = 0;
     for (const RaggedGroup& group : batch.groups()) {
@@ -261,7 +291,7 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qk
     const int64_t head = q->ne[0] / heads, kv_heads = k->ne[0] / head;
     const bool plain = extras.scores != nullptr || !extras.biases.empty() || kv_heads < heads;
     if (!plain && attention_is_fused(builder, head)) {
-        return builder.fused()->attention(builder, batch, qkv, heads, scale, extras.reach);
+        return builder.fused()->attention(builder, batch, qkv, heads, scale, extras);
     }
     ggml_context* context = builder.context();
     for (size_t i = 0; i < batch.groups().size(); ++i) {

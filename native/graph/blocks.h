@@ -43,8 +43,10 @@ ggml_tensor* embed(GraphBuilder& builder, const Lookup& lookup);
 // The sum of several tables' rows: [H, T].
 ggml_tensor* embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups);
 
-// The mean of each sequence's rows, in a graph of one batch: [H, T] -> [H, B].
-ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* x);
+// The mean of each sequence's rows: [H, T] -> [H, B]. `sequences` has as many values as there are sequences;
+// `batch` must stay where it is.
+ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* sequences,
+                       ggml_tensor* x);
 
 // W x + b: [in, T] -> [out, T].
 ggml_tensor* linear(GraphBuilder& builder, const Linear& layer, ggml_tensor* x);
@@ -105,16 +107,31 @@ Qkv rotate(GraphBuilder& builder, const Qkv& qkv, const Rotation& rotation);
 // runs. Otherwise the graph holds for one batch alone.
 bool attention_is_fused(const GraphBuilder& builder, int64_t head);
 
+// A bias of attention scores for each head and distance from query to key, many distances to a bucket.
+// Raffel et al., arXiv:1910.10683.
+struct DistanceBias {
+    ggml_tensor* table = nullptr;  // [A, buckets]; null for none
+    // Buckets of the distances -n … n; those beyond are in the first or the last one. Must stay where it is.
+    const std::vector<int32_t>* buckets = nullptr;
+
+    int32_t bucket(int64_t query, int64_t key) const;
+};
+
 struct AttentionExtras {
     // Added to the scaled scores of each group before the softmax, [S, S, A] or, for all heads, [S, S] (keys,
     // queries, heads); null for nothing. Empty for nothing at all.
     std::vector<ggml_tensor*> biases;
     // Not negative: a token sees only those that far from it, to either side. Plain operations want that as
-    // biases.
+    // biases, and the biases of distances as well.
     int64_t reach = -1;
+    DistanceBias distances;
     // Receives the attention maps of each group, [S, S, A, n] (keys, queries, heads, sequences), or null.
     std::vector<ggml_tensor*>* scores = nullptr;
 };
+
+// The biases of distances as plain operations want them: [S, S, A] for each group.
+std::vector<ggml_tensor*> distance_biases(GraphBuilder& builder, const RaggedBatch& batch,
+                                          const DistanceBias& distances);
 
 // Plain operations hold the scores of all pairs of a text's tokens, and the biases twice. Throws
 // Error(OutOfMemory) when the batch needs more than there is, before anything is allocated. `bias_heads`: A,

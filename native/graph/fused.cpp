@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "engine/pooling.h"
 #include "graph/fused_rows.h"
 #include "kernels/pack.h"
 
@@ -12,7 +13,7 @@ FusedCpu::FusedCpu(int threads, Profile* profile)
     : pool_(threads), kernels_(kernels()), profile_(profile), thread_scratch_(static_cast<size_t>(threads)) {}
 
 uint64_t FusedCpu::scratch_bytes() const {
-    uint64_t bytes = converted_.bytes();
+    uint64_t bytes = converted_.bytes() + distance_rows_.bytes();
     for (const RowStore& store : stores_) bytes += store.bytes();
     for (const AlignedBuffer& buffer : thread_scratch_) bytes += buffer.bytes();
     return bytes;
@@ -20,6 +21,7 @@ uint64_t FusedCpu::scratch_bytes() const {
 
 void FusedCpu::release() {
     converted_.release();
+    distance_rows_.release();
     for (RowStore& store : stores_) store.release();
     for (AlignedBuffer& buffer : thread_scratch_) buffer.release();
 }
@@ -79,6 +81,18 @@ ggml_tensor* FusedCpu::add_norm(GraphBuilder& builder, const Norm& layer, ggml_t
                                   floats(layer.bias), layer.epsilon, hidden, to);
                 quantize_row(to, t, hidden, wanted);
             }
+        });
+    });
+}
+
+ggml_tensor* FusedCpu::mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* sequences,
+                                 ggml_tensor* x) {
+    want_floats(x);
+    return builder.custom(x->ne[0], sequences->ne[0], {sequences, x}, [=, &batch](ggml_tensor* out) {
+        const int64_t hidden = x->ne[0];
+        pool_.parallel(batch.sequences(), [&](int64_t i, int) {
+            pool(Pooling::Mean, floats(x) + batch.offset(i) * hidden, batch.length(i), hidden,
+                 static_cast<float*>(out->data) + i * hidden);
         });
     });
 }

@@ -30,9 +30,10 @@ class FusedCpu {
     const char* isa() const { return kernels_.isa; }
 
     // The products of `layers` (up to three, all of the same input width) with x [K, T], one below the other:
-    // [sum of outputs, T], each with its bias, then the activation, then `residual` added.
+    // [sum of outputs, T], each with its bias, then the activation, then multiplied by `gate`, then
+    // `residual` added; these are as large as the products, or null.
     ggml_tensor* linear(GraphBuilder& builder, const std::vector<Linear>& layers, ggml_tensor* x,
-                        FusedActivation activation, ggml_tensor* residual);
+                        FusedActivation activation, ggml_tensor* residual, ggml_tensor* gate = nullptr);
 
     // norm(x + residual); `residual` may be null.
     ggml_tensor* add_norm(GraphBuilder& builder, const Norm& layer, ggml_tensor* x, ggml_tensor* residual);
@@ -40,13 +41,17 @@ class FusedCpu {
     // Sum of the tables' rows for each token: [H, T].
     ggml_tensor* embed_sum(GraphBuilder& builder, const std::vector<Lookup>& lookups);
 
+    // The mean of each sequence's rows: [H, B], one for each of `sequences`.
+    ggml_tensor* mean_rows(GraphBuilder& builder, const RaggedBatch& batch, ggml_tensor* sequences,
+                           ggml_tensor* x);
+
     // Whether attention over heads of that many values is covered.
     static bool covers_head(int64_t head) { return head % 16 == 0; }
 
-    // Bidirectional attention: [H, T]; `reach` as in blocks.h. `batch`, and `sequences` below, are read when
-    // the graph runs.
+    // Bidirectional attention: [H, T]; of `extras`, `reach` and `distances` count. `batch`, and `sequences`
+    // below, are read when the graph runs.
     ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
-                           float scale, int64_t reach);
+                           float scale, const AttentionExtras& extras);
 
     // Causal attention over the caches, to which the new keys and values are added first: [H, T]. `qkv` is
     // joint.
@@ -101,8 +106,18 @@ class FusedCpu {
         const float* at = nullptr;
         int64_t stride = 0;
     };
-    void compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads, float scale,
-                           int64_t reach, ggml_tensor* out);
+    // What the heads of one attention have in common.
+    struct HeadAttention {
+        int64_t heads = 0;
+        float scale = 1.0f;
+        int64_t reach = -1;
+        DistanceBias distances;
+    };
+    void compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], const HeadAttention& common,
+                           ggml_tensor* out);
+    // The biases of all heads and distances of up to `padded` positions, [A][2 padded], distance 0 in the
+    // middle; null where there are none.
+    const float* distance_rows(const DistanceBias& distances, int64_t padded);
     // A layer over caches; several heads of queries may share keys and values.
     struct CachedHeads {
         int64_t layer = 0;
@@ -114,7 +129,7 @@ class FusedCpu {
     void compute_cached_attention(const std::vector<CachedSequence>& sequences, const CachedHeads& heads,
                                   const ggml_tensor* qkv, ggml_tensor* out);
     void compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x, FusedActivation activation,
-                        const ggml_tensor* residual, ggml_tensor* out);
+                        const ggml_tensor* residual, const ggml_tensor* gate, ggml_tensor* out);
     void compute_vocabulary_weights(const Linear& layer, const SparsePooling& pooling,
                                     const RaggedBatch& batch, const ggml_tensor* x, ggml_tensor* out);
     LogitTiles logit_tiles(const Linear& layer, const ggml_tensor* x);
@@ -152,6 +167,7 @@ class FusedCpu {
     RowStore stores_[2];
     size_t last_store_ = 0;
     AlignedBuffer converted_;                    // activations for GGML's dot products
+    AlignedBuffer distance_rows_;                // biases of attention
     std::vector<AlignedBuffer> thread_scratch_;  // [threads]
 };
 

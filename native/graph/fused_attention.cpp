@@ -76,7 +76,9 @@ void FusedCpu::attend(AttentionTask task, const RowPart& part, const Wanted& to,
 }
 
 ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv,
-                                 int64_t heads, float scale, int64_t reach) {
+                                 int64_t heads, float scale, const AttentionExtras& extras) {
+    const HeadAttention common = {heads, scale, extras.reach, extras.distances};
+    const int64_t reach = extras.reach;
     ggml_tensor *const joint = qkv.joint, *const q = qkv.q, *const k = qkv.k, *const v = qkv.v;
     const int64_t hidden = q->ne[0];
     const auto cost = [&batch, hidden, reach](const ggml_tensor*) {
@@ -93,7 +95,7 @@ ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch
             if (joint == nullptr) return HeadRows{floats(part), row_stride(part)};
             return HeadRows{floats(joint) + index * hidden, row_stride(joint)};
         };
-        compute_attention(batch, {rows(q, 0), rows(k, 1), rows(v, 2)}, heads, scale, reach, out);
+        compute_attention(batch, {rows(q, 0), rows(k, 1), rows(v, 2)}, common, out);
     };
     if (joint != nullptr) {
         want_floats(joint);
@@ -102,11 +104,27 @@ ggml_tensor* FusedCpu::attention(GraphBuilder& builder, const RaggedBatch& batch
     return builder.custom(hidden, q->ne[1], {q, k, v}, compute, cost);
 }
 
-void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3], int64_t heads,
-                                 float scale, int64_t reach, ggml_tensor* out) {
+const float* FusedCpu::distance_rows(const DistanceBias& distances, int64_t padded) {
+    if (distances.table == nullptr) return nullptr;
+    const int64_t heads = distances.table->ne[0], buckets = distances.table->ne[1];
+    const auto size = static_cast<size_t>((2 * padded + buckets + 1) * heads) * sizeof(float);
+    float* const rows = reinterpret_cast<float*>(distance_rows_.reserve(size));
+    float *const table = rows + 2 * padded * heads, *const converted = table + buckets * heads;
+    for (int64_t b = 0; b < buckets; ++b)
+        std::copy_n(table_row(distances.table, b, converted), heads, table + b * heads);
+    for (int64_t distance = -padded; distance < padded; ++distance) {
+        const float* biases = table + distances.bucket(0, distance) * heads;
+        for (int64_t a = 0; a < heads; ++a) rows[a * 2 * padded + padded + distance] = biases[a];
+    }
+    return rows;
+}
+
+void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3],
+                                 const HeadAttention& common, ggml_tensor* out) {
     const auto& [queries, new_keys, values] = qkv;
-    const int64_t hidden = out->ne[0], head = hidden / heads;
+    const int64_t heads = common.heads, hidden = out->ne[0], head = hidden / heads;
     const int64_t padded = ceil_div(batch.longest(), key_group) * key_group;
+    const float* biases = distance_rows(common.distances, padded);
     const int64_t keys_size = padded * head, scores_size = attention_scratch(padded);
     reserve_thread_scratch(keys_size + scores_size + head_scratch(batch.longest(), head));
     const Wanted wanted = whole_blocks(head) ? wanted_of(out, nullptr) : Wanted{};
@@ -129,8 +147,9 @@ void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)
             a.head = head;
             a.rows = length;
             a.visible = length;
-            a.reach = reach;
-            a.scale = scale;
+            a.reach = common.reach;
+            a.scale = common.scale;
+            if (biases != nullptr) a.bias = biases + (2 * (task % heads) + 1) * padded;
             a.out = static_cast<float*>(out->data) + first * hidden + column;
             a.out_stride = hidden;
             a.scratch = keys + keys_size;

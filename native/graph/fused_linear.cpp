@@ -68,21 +68,23 @@ Arithmetic arithmetic(const std::vector<Linear>& layers, int64_t tokens) {
 }  // namespace
 
 ggml_tensor* FusedCpu::linear(GraphBuilder& builder, const std::vector<Linear>& layers, ggml_tensor* x,
-                              FusedActivation activation, ggml_tensor* residual) {
+                              FusedActivation activation, ggml_tensor* residual, ggml_tensor* gate) {
     int64_t outputs = 0;
     for (const Linear& layer : layers) {
         outputs += layer.weight->ne[1];
         want_rows(x, row_form(layer.weight));
     }
     want_floats(residual);
+    want_floats(gate);
     return builder.custom(
-        outputs, x->ne[1], {x, residual},
-        [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, out); },
+        outputs, x->ne[1], {x, residual, gate},
+        [=](ggml_tensor* out) { compute_linear(layers, x, activation, residual, gate, out); },
         [=](const ggml_tensor* out) { return arithmetic(layers, out->ne[1]); });
 }
 
 void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tensor* x,
-                              FusedActivation activation, const ggml_tensor* residual, ggml_tensor* out) {
+                              FusedActivation activation, const ggml_tensor* residual,
+                              const ggml_tensor* gate, ggml_tensor* out) {
     const bool alone = layers.size() == 1 && packing_of(layers.front().weight) != nullptr;
     const Wanted wanted = alone ? wanted_of(out, x) : Wanted{};
     std::array<Product, most_products> products;
@@ -100,6 +102,10 @@ void FusedCpu::compute_linear(const std::vector<Linear>& layers, const ggml_tens
         e.bytes = wanted.bytes;
         e.words = wanted.words;
         e.row_blocks = out->ne[0] / quant_block;
+        if (gate != nullptr) {
+            e.gate = floats(gate) + first;
+            e.gate_stride = row_stride(gate);
+        }
         if (residual != nullptr) {
             e.residual = floats(residual) + first;
             e.residual_stride = row_stride(residual);
@@ -240,10 +246,12 @@ void FusedCpu::multiply_by_dots(const ggml_tensor* x, const Product& product, bo
                 traits->vec_dot(static_cast<int>(k), out + c, 0, columns + static_cast<size_t>(c) * w->nb[1],
                                 0, rows + static_cast<size_t>(t) * row_bytes, 0, 1);
             }
-            const float* residual =
-                e.residual == nullptr ? nullptr : e.residual + t * e.residual_stride + first;
-            kernels_.finish_row(out + first, last - first, e.bias == nullptr ? nullptr : e.bias + first,
-                                e.activation, residual);
+            Epilogue finish;
+            finish.activation = e.activation;
+            if (e.bias != nullptr) finish.bias = e.bias + first;
+            if (e.gate != nullptr) finish.gate = e.gate + t * e.gate_stride + first;
+            if (e.residual != nullptr) finish.residual = e.residual + t * e.residual_stride + first;
+            kernels_.finish_row(out + first, last - first, finish);
         }
     });
 }

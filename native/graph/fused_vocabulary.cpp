@@ -89,10 +89,9 @@ FusedCpu::LogitTiles FusedCpu::logit_tiles(const Linear& layer, const ggml_tenso
 // Rows from `first` on times columns from `column` on, which is the first of a panel, into `tile`.
 void FusedCpu::compute_logits(const LogitTiles& logits, int64_t first, int64_t rows, int64_t column,
                               int64_t columns, float* tile) const {
-    const float* bias = logits.layer.bias == nullptr ? nullptr : floats(logits.layer.bias) + column;
+    Epilogue epilogue;
+    if (logits.layer.bias != nullptr) epilogue.bias = floats(logits.layer.bias) + column;
     if (logits.packed != nullptr) {
-        Epilogue epilogue;
-        epilogue.bias = bias;
         epilogue.out = tile;
         epilogue.out_stride = tile_columns;
         const Gemm gemm = kernels_.gemm[static_cast<int>(logits.packed->format)];
@@ -110,7 +109,7 @@ void FusedCpu::compute_logits(const LogitTiles& logits, int64_t first, int64_t r
                             static_cast<const uint8_t*>(w->data) + static_cast<size_t>(column + c) * w->nb[1],
                             0, row, 0, 1);
         }
-        kernels_.finish_row(out, columns, bias, FusedActivation::None, nullptr);
+        kernels_.finish_row(out, columns, epilogue);
     }
 }
 

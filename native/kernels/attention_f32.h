@@ -19,10 +19,14 @@ struct Count {
     static constexpr int value = n;
 };
 
-// The scores of `rows` queries against `groups` groups of 16 keys, times `scale`.
+// The softmax takes powers of two.
+constexpr float log2_e = 1.44269504f;
+
+// The scores of `rows` queries against `groups` groups of 16 keys, times `scale`. `bias`, which may be null,
+// is that of the first query and key; it is added to the scores.
 template <class V, int rows, int groups>
 inline void score_groups(const float* q, int64_t q_stride, const float* keys, int64_t head, V scale,
-                         float* scores, int64_t positions) {
+                         const float* bias, float* scores, int64_t positions) {
     V sum[rows][groups];
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) KERNEL_UNROLL
@@ -38,9 +42,19 @@ inline void score_groups(const float* q, int64_t q_stride, const float* keys, in
             for (int g = 0; g < groups; ++g) sum[r][g] = fma(value, key[g], sum[r][g]);
         }
     }
+    if (bias == nullptr) {
+        KERNEL_UNROLL
+        for (int r = 0; r < rows; ++r) KERNEL_UNROLL
+        for (int g = 0; g < groups; ++g) mul(sum[r][g], scale).store(scores + r * positions + g * key_group);
+        return;
+    }
+    const V unit = V::set(log2_e);
     KERNEL_UNROLL
     for (int r = 0; r < rows; ++r) KERNEL_UNROLL
-    for (int g = 0; g < groups; ++g) mul(sum[r][g], scale).store(scores + r * positions + g * key_group);
+    for (int g = 0; g < groups; ++g) {
+        const V shift = mul(V::load(bias - r + g * key_group), unit);
+        fma(sum[r][g], scale, shift).store(scores + r * positions + g * key_group);
+    }
 }
 
 // Turns the scores of each row into softmax weights that still lack the division; stores the reciprocals of
@@ -195,8 +209,7 @@ inline void attend_rows(const AttentionTask& task, int64_t row) {
     float* out = task.out + row * task.out_stride;
     const int64_t common = window.end - window.begin - (task.causal ? rows - 1 : 0);
     const int64_t positions = (window.end - window.begin + key_group - 1) / key_group * key_group;
-    // The softmax takes powers of two.
-    const V scale = V::set(task.scale * 1.44269504f);
+    const V scale = V::set(task.scale * log2_e);
 
     // Fewer rows take more groups at a time, so that enough sums are in flight to hide the latency.
     constexpr int budget = row_tile * V::groups;
@@ -204,11 +217,12 @@ inline void attend_rows(const AttentionTask& task, int64_t row) {
     for_slices(task, window.begin, window.end, [&](const Slice& slice) {
         const int64_t groups = (slice.end - slice.begin + key_group - 1) / key_group;
         float* scores = task.scratch + (slice.begin - window.begin);
+        const float* bias = task.bias == nullptr ? nullptr : task.bias + slice.begin - (task.first + row);
         int64_t g = 0;
         const auto score = [&](auto count) {
-            score_groups<V, rows, decltype(count)::value>(q, task.q_stride,
-                                                          slice.keys + g * task.head * key_group, task.head,
-                                                          scale, scores + g * key_group, positions);
+            score_groups<V, rows, decltype(count)::value>(
+                q, task.q_stride, slice.keys + g * task.head * key_group, task.head, scale,
+                bias == nullptr ? nullptr : bias + g * key_group, scores + g * key_group, positions);
             g += decltype(count)::value;
         };
         while (g + together <= groups) score(Count<together>{});

@@ -23,6 +23,7 @@ inline void finish_rows(float* tile, int64_t rows, int64_t row, int64_t column, 
     const bool whole_numbers = epilogue.bytes.q || epilogue.words.q;
     for (int64_t r = 0; r < rows; ++r) {
         const int64_t out_at = (row + r) * epilogue.out_stride + column;
+        const int64_t gate_at = (row + r) * epilogue.gate_stride + column;
         const int64_t residual_at = (row + r) * epilogue.residual_stride + column;
         for (int64_t c = 0; c < columns; c += 16) {
             const int64_t count = columns - c;
@@ -34,6 +35,10 @@ inline void finish_rows(float* tile, int64_t rows, int64_t row, int64_t column, 
                 x = add(x, whole ? V::load(bias) : V::load_first(bias, count));
             }
             x = activate<activation>(x);
+            if (epilogue.gate) {
+                const float* gate = epilogue.gate + gate_at + c;
+                x = mul(x, whole ? V::load(gate) : V::load_first(gate, count));
+            }
             if (epilogue.residual) {
                 const float* residual = epilogue.residual + residual_at + c;
                 x = add(x, whole ? V::load(residual) : V::load_first(residual, count));
@@ -81,11 +86,12 @@ inline void finish_tile(float* tile, int64_t rows, int64_t row, int64_t column, 
 
 // The same for one row of any width, in place.
 template <class V>
-void finish_row(float* y, int64_t n, const float* bias, FusedActivation activation, const float* residual) {
+void finish_row(float* y, int64_t n, const Epilogue& finish) {
     Epilogue epilogue;
-    epilogue.bias = bias;
-    epilogue.activation = activation;
-    epilogue.residual = residual;
+    epilogue.bias = finish.bias;
+    epilogue.activation = finish.activation;
+    epilogue.gate = finish.gate;
+    epilogue.residual = finish.residual;
     epilogue.out = y;
     apply_epilogue<V>(y, 1, 0, 0, n, epilogue);
 }

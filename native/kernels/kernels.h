@@ -51,10 +51,12 @@ struct WordRow {
 
 enum class FusedActivation : uint8_t { None, Gelu, GeluTanh, Relu, Silu, Tanh };
 
-// What happens to a product before it is stored: y = activation(product + bias) + residual.
+// What happens to a product before it is stored: y = activation(product + bias) * gate + residual.
 struct Epilogue {
     const float* bias = nullptr;  // [N], or null
     FusedActivation activation = FusedActivation::None;
+    const float* gate = nullptr;  // [T, N] with row stride `gate_stride`, or null
+    int64_t gate_stride = 0;
     const float* residual = nullptr;  // [T, N] with row stride `residual_stride`, or null
     int64_t residual_stride = 0;
     float* out = nullptr;  // [T, N] with row stride `out_stride`; may be null where rows are wanted
@@ -93,10 +95,12 @@ struct AttentionTask {
     int64_t rows = 0;
     int64_t visible = 0;
     bool causal = false;
-    // Not negative: query i, at position `first + i`, sees only what is no further from it.
-    int64_t reach = -1;
-    int64_t first = 0;
+    int64_t first = 0;   // position of query 0, where distances matter
+    int64_t reach = -1;  // not negative: a query sees only what is no further from it
     float scale = 1.0f;
+    // Not null: what is added to the scaled score of a key, for each distance from query to key. Points to
+    // that of distance 0; what lies between the farthest key and its group's end may be anything.
+    const float* bias = nullptr;
     float* out = nullptr;  // [rows, D] with row stride `out_stride`; may be `q` itself
     int64_t out_stride = 0;
     float* scratch = nullptr;  // attention_scratch(positions) floats, 64-byte aligned
@@ -144,11 +148,10 @@ struct Kernels {
     void (*norm_row)(const float* x, const float* residual, const float* weight, const float* bias,
                      float epsilon, int64_t hidden, float* out);
 
-    // y = activation(y + bias) + residual over [n], in place; `bias` and `residual` may be null.
-    void (*finish_row)(float* y, int64_t n, const float* bias, FusedActivation activation,
-                       const float* residual);
+    // y = activation(y + bias) * gate + residual over [n], in place; of the epilogue, only these count.
+    void (*finish_row)(float* y, int64_t n, const Epilogue& epilogue);
 
-    // Softmax(q k^T * scale) v for one task.
+    // Softmax(q k^T * scale + bias) v for one task.
     void (*attention)(const AttentionTask& task);
 
     // Number times scale, laid out as the numbers are; exact.

@@ -49,8 +49,9 @@ void EncoderHeads::build(GraphBuilder& b, const EncoderBatch& batch, const Encod
                          EncoderOutputs& out) const {
     if (wants.pooler || wants.next_sentence || wants.sequence_labels) {
         b.block("pooler");
-        ggml_tensor* pooled = pooler_of_mean ? mean_rows(b, batch.layout, out.last_hidden)
-                                             : embed(b, {out.last_hidden, b.input(batch.cls_rows)});
+        ggml_tensor* first = b.input(batch.cls_rows);
+        ggml_tensor* pooled = pooler_of_mean ? mean_rows(b, batch.layout, first, out.last_hidden)
+                                             : embed(b, {out.last_hidden, first});
         out.pooler = b.output(pool(b, pooled));  // [H, B]
     }
     if (wants.next_sentence) {

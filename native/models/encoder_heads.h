@@ -19,7 +19,7 @@ struct EncoderHeads {
     Linear replaced_transform;  // [H, H]
     Linear replaced_tokens;     // [H, 1]
     Activation pooler_activation = Activation::Tanh;
-    bool pooler_of_mean = false;     // of all tokens, instead of the first; in graphs of one batch
+    bool pooler_of_mean = false;     // of all tokens, instead of the first
     bool pooler_for_tokens = false;  // the heads over tokens are over what the pooler makes of them
     Activation mlm_activation = Activation::Gelu;
     Activation replaced_activation = Activation::Gelu;

@@ -19,16 +19,23 @@ constexpr int64_t bucket_count = 32;
 constexpr int64_t longest_distance = 128;  // those beyond share the last bucket
 
 // Half of the buckets are for keys after the query. In each half the first half are for one distance each,
-// the others grow with its logarithm. Raffel et al., arXiv:1910.10683.
-int32_t bucket_of(int64_t query, int64_t key) {
+// the others grow with its logarithm.
+int32_t bucket_of(int64_t distance) {
     constexpr int64_t half = bucket_count / 2, exact = half / 2;
-    const int64_t distance = std::abs(query - key);
-    const int64_t first = key > query ? half : 0;
-    if (distance < exact) return static_cast<int32_t>(first + distance);
-    const double octaves = std::log2(static_cast<double>(distance) / exact);
+    const int64_t first = distance > 0 ? half : 0, length = std::abs(distance);
+    if (length < exact) return static_cast<int32_t>(first + length);
+    const double octaves = std::log2(static_cast<double>(length) / exact);
     const double scale = (half - exact) / std::log2(static_cast<double>(longest_distance) / exact);
     const auto further = static_cast<int64_t>(octaves * scale);
     return static_cast<int32_t>(first + std::min(exact + further, half - 1));
+}
+
+// Of the distances from query to key, -longest_distance … longest_distance.
+std::vector<int32_t> buckets_of_distances() {
+    std::vector<int32_t> buckets;
+    for (int64_t distance = -longest_distance; distance <= longest_distance; ++distance)
+        buckets.push_back(bucket_of(distance));
+    return buckets;
 }
 
 // ---- Weights
@@ -66,8 +73,6 @@ class Mpnet final : public PostNormEncoder {
         heads_.mlm_activation = Activation::Gelu;
     }
 
-    bool keeps_graphs() const override { return false; }
-
  private:
     // LayerNorm(token + position): [H, T].
     ggml_tensor* embeddings(GraphBuilder& b, const EncoderBatch& batch) const override {
@@ -78,27 +83,19 @@ class Mpnet final : public PostNormEncoder {
 
     const PostNormLayer& layer(int64_t index) const override { return w_.layers[static_cast<size_t>(index)]; }
 
-    // [S, S, A] for each group.
-    std::vector<ggml_tensor*> biases(GraphBuilder& b, const RaggedBatch& batch) const override {
-        require_score_memory(batch, p_.size.heads, p_.size.heads);
-        std::vector<ggml_tensor*> all;
-        for (const RaggedGroup& group : batch.groups()) {
-            const int64_t length = group.length;
-            std::vector<int32_t> buckets;
-            buckets.reserve(static_cast<size_t>(length * length));
-            for (int64_t query = 0; query < length; ++query) {
-                for (int64_t key = 0; key < length; ++key) buckets.push_back(bucket_of(query, key));
-            }
-            ggml_context* context = b.context();
-            ggml_tensor* bias = ggml_get_rows(context, w_.bucket_bias, b.constant(std::move(buckets)));
-            bias = ggml_reshape_3d(context, bias, p_.size.heads, length, length);  // [A, S, S]
-            bias = ggml_permute(context, bias, 2, 0, 1, 3);                        // [S, S, A]
-            all.push_back(ggml_cont(context, bias));
+    void bias_scores(GraphBuilder& b, const RaggedBatch& batch, bool plain,
+                     AttentionExtras& extras) const override {
+        const DistanceBias distances = {w_.bucket_bias, &buckets_};
+        if (!plain) {
+            extras.distances = distances;
+            return;
         }
-        return all;
+        require_score_memory(batch, p_.size.heads, p_.size.heads);
+        extras.biases = distance_biases(b, batch, distances);
     }
 
     MpnetWeights w_;
+    std::vector<int32_t> buckets_ = buckets_of_distances();
 };
 
 }  // namespace

@@ -46,7 +46,8 @@ EncoderOutputs PostNormEncoder::build(GraphBuilder& b, const EncoderBatch& batch
     EncoderOutputs out;
     ggml_tensor* x = embeddings(b, batch);  // [H, T]
     AttentionExtras extras;
-    extras.biases = biases(b.block("attention"), batch.layout);
+    const bool plain = wants.attentions || !attention_is_fused(b, p_.size.hidden / p_.size.heads);
+    bias_scores(b.block("attention"), batch.layout, plain, extras);
     if (wants.hidden_states) out.hidden_states.push_back(b.output(x));
     for (int64_t i = 0; i < p_.size.layers; ++i) {
         if (wants.attentions) extras.scores = &out.attentions.emplace_back();

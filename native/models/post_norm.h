@@ -43,8 +43,8 @@ class PostNormEncoder : public EncoderModel {
     // What the first layer reads: [H, T].
     virtual ggml_tensor* embeddings(GraphBuilder& builder, const EncoderBatch& batch) const = 0;
     virtual const PostNormLayer& layer(int64_t index) const = 0;
-    // What is added to the scores of each group; see attention().
-    virtual std::vector<ggml_tensor*> biases(GraphBuilder&, const RaggedBatch&) const { return {}; }
+    // Sets what is added to the scores; `plain`: where attention is plain operations.
+    virtual void bias_scores(GraphBuilder&, const RaggedBatch&, bool /*plain*/, AttentionExtras&) const {}
 
     PostNormParameters p_;
     EncoderHeads heads_;

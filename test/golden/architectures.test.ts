@@ -3,7 +3,7 @@
  * forward pass on the checkpoint's own tensors.
  */
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { convert } from "../../lib/index.js";
 import { openModelFile } from "../../lib/model-file.js";
 import type { DenseResult, EncodeRequest, EncodeResult, TensorType } from "../../lib/native.js";
@@ -25,6 +25,9 @@ import { writeRandomEncoder, type Family, type RandomEncoderOptions } from "../s
 import { integer, random } from "../support/random.js";
 import type { RandomModel } from "../support/random-models.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+
+// GGML's own threads, of the plain operations, wait for each other without yielding: slow on a busy machine.
+vi.setConfig({ testTimeout: 600_000 });
 
 const TOLERANCE = 1e-5;
 const SEED = 4_004;

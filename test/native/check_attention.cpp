@@ -13,6 +13,7 @@ struct AttentionShape {
     bool causal;
     int64_t reach = -1;
     int64_t first = 0;
+    bool biased = false;
 
     int64_t seen_by(int64_t row) const { return visible + (causal ? row : 0); }
     bool sees(int64_t row, int64_t position) const {
@@ -40,6 +41,7 @@ std::vector<float> attend(const Kernels& kernels, AttentionInputs& inputs, const
     task.reach = shape.reach;
     task.first = shape.first + row_begin;
     task.scale = 1.0f / std::sqrt(static_cast<float>(shape.head));
+    if (shape.biased) task.bias = inputs.distance_bias();
     task.out = out.data() + row_begin * stride;
     task.out_stride = stride;
     task.scratch = inputs.scratch.data();
@@ -77,6 +79,11 @@ double attention_error(const AttentionInputs& inputs, const AttentionShape& shap
                 weights[i] += term;
                 size += std::fabs(term);
             }
+            if (shape.biased) {
+                const double bias = inputs.distance_bias()[static_cast<int64_t>(i) - shape.first - row];
+                weights[i] += bias;
+                size += std::fabs(bias);
+            }
             most = std::max(most, weights[i]);
             magnitude = std::max(magnitude, size);
         }
@@ -106,6 +113,16 @@ std::vector<AttentionShape> attention_shapes(Random& random) {
         // Behind a past, looking back only.
         const int64_t past = random.whole(0, 400);
         all.push_back({random.whole(1, 8) * 16, rows, past + 1, true, reach, past});
+    }
+    // A bias for each distance: of whole sequences, of rows in the middle, within a window, behind a past.
+    for (const int64_t positions : {1, 15, 16, 17, 100, 384}) {
+        const int64_t head = random.whole(1, 8) * 16;
+        const int64_t rows = random.whole(1, std::min<int64_t>(positions, 13));
+        const int64_t first = random.whole(0, positions - rows);
+        all.push_back({head, positions, positions, false, -1, 0, true});
+        all.push_back({head, rows, positions, false, -1, first, true});
+        all.push_back({head, rows, positions, false, random.whole(0, 20), first, true});
+        all.push_back({head, rows, first + 1, true, -1, first, true});
     }
     return all;
 }

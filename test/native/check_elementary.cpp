@@ -65,7 +65,9 @@ void check_activation(const ActivationBound& bound) {
     const std::vector<float> inputs = sweep(1021);
     std::vector<float> expected = inputs;
     const auto count = static_cast<int64_t>(inputs.size());
-    find_kernels("scalar")->finish_row(expected.data(), count, nullptr, bound.activation, nullptr);
+    Epilogue finish;
+    finish.activation = bound.activation;
+    find_kernels("scalar")->finish_row(expected.data(), count, finish);
     double largest = 0.0, positive = 0.0, negative = 0.0, vanished = 0.0;
     for (size_t i = 0; i < inputs.size(); ++i) {
         if (std::isinf(inputs[i])) continue;
@@ -87,7 +89,7 @@ void check_activation(const ActivationBound& bound) {
     report(name + " far negative", "scalar", "absolute", vanished, 0);
     for (const Kernels* each : checked_kernels()) {
         std::vector<float> got = inputs;
-        each->finish_row(got.data(), count, nullptr, bound.activation, nullptr);
+        each->finish_row(got.data(), count, finish);
         report(name, each->isa, "values that differ", static_cast<double>(different(got, expected)), 0);
     }
 }
@@ -120,16 +122,22 @@ void check_finish_row(Random& random) {
             const int64_t n = random.whole(1, 100);
             const FusedActivation activation = activations[random.whole(0, 5)];
             const std::vector<float> x = random.normals(n, 2.0f), bias = random.normals(n),
-                                     residual = random.normals(n);
-            const bool with_bias = random.whole(0, 1) == 1, with_residual = random.whole(0, 1) == 1;
+                                     gate = random.normals(n), residual = random.normals(n);
+            const bool with_bias = random.whole(0, 1) == 1, with_residual = random.whole(0, 1) == 1,
+                       with_gate = random.whole(0, 1) == 1;
+            Epilogue finish;
+            finish.activation = activation;
+            if (with_bias) finish.bias = bias.data();
+            if (with_gate) finish.gate = gate.data();
+            if (with_residual) finish.residual = residual.data();
             std::vector<float> y = x;
             y.resize(x.size() + 4, 77.0f);  // nothing beyond the row may change
-            each->finish_row(y.data(), n, with_bias ? bias.data() : nullptr, activation,
-                             with_residual ? residual.data() : nullptr);
+            each->finish_row(y.data(), n, finish);
             for (size_t i = 0; i < x.size(); ++i) {
                 const double sum = static_cast<double>(x[i]) + (with_bias ? bias[i] : 0.0f);
-                const double exact = exact_activation(activation, sum) + (with_residual ? residual[i] : 0.0f);
-                largest = worse(largest, std::fabs(y[i] - exact));
+                const double gated = exact_activation(activation, sum) * (with_gate ? gate[i] : 1.0f);
+                const double exact = gated + (with_residual ? residual[i] : 0.0f);
+                largest = worse(largest, std::fabs(y[i] - exact) / (1.0 + std::fabs(gate[i])));
             }
             for (size_t i = x.size(); i < y.size(); ++i) largest = worse(largest, y[i] == 77.0f ? 0.0 : 1e9);
         }

@@ -22,10 +22,14 @@ std::vector<Shape> shapes(Random& random, int64_t k_step) {
 // An epilogue of random parts whose output rows stand apart, so that a stray store shows.
 struct RandomEpilogue {
     RandomEpilogue(Random& random, const Shape& shape, bool plain)
-        : bias(random.normals(shape.n)), residual(random.normals(shape.t * (shape.n + 3))) {
+        : bias(random.normals(shape.n)),
+          gate(random.normals(shape.t * (shape.n + 1))),
+          residual(random.normals(shape.t * (shape.n + 3))) {
         if (plain) return;
         if (random.whole(0, 1) == 1) epilogue.bias = bias.data();
         if (random.whole(0, 1) == 1) epilogue.residual = residual.data();
+        if (random.whole(0, 1) == 1) epilogue.gate = gate.data();
+        epilogue.gate_stride = shape.n + 1;
         epilogue.residual_stride = shape.n + 3;
         epilogue.activation = activations[random.whole(0, 5)];
     }
@@ -33,11 +37,18 @@ struct RandomEpilogue {
     double finish(double product, int64_t row, int64_t column) const {
         if (epilogue.bias) product += epilogue.bias[column];
         product = exact_activation(epilogue.activation, product);
+        if (epilogue.gate) product *= epilogue.gate[row * epilogue.gate_stride + column];
         if (epilogue.residual) product += epilogue.residual[row * epilogue.residual_stride + column];
         return product;
     }
 
-    std::vector<float> bias, residual;
+    // How much larger the gate makes an error.
+    double spread(int64_t row, int64_t column) const {
+        if (!epilogue.gate) return 1.0;
+        return 1.0 + std::fabs(epilogue.gate[row * epilogue.gate_stride + column]);
+    }
+
+    std::vector<float> bias, gate, residual;
     Epilogue epilogue;
 };
 
@@ -145,7 +156,7 @@ void check_gemm(Random& random, const FormatInfo& format) {
                     sum += term;
                     magnitude += std::fabs(term);
                 }
-                return std::pair(finish.finish(sum, row, column), magnitude);
+                return std::pair(finish.finish(sum, row, column), magnitude * finish.spread(row, column));
             }));
         for (size_t i = 0; i < differing.size(); ++i) {
             const Kernels& kernels = *checked_kernels()[i];

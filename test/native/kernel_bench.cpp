@@ -219,6 +219,8 @@ void bench_streaming(const Kernels& kernels, const FormatInfo& format) {
 
 void bench_rows(const Kernels& kernels) {
     Random random(1);
+    Epilogue gelu;
+    gelu.activation = FusedActivation::Gelu;
     for (const int64_t h : {384, 768, 3072}) {
         const Aligned<float> x(random.normals(h)), residual(random.normals(h)), weight(random.normals(h));
         Aligned<float> out(h), scales(h / 32);
@@ -241,7 +243,7 @@ void bench_rows(const Kernels& kernels) {
               count, 0);
         print(kernels, "gelu values", shape_name({{"N", h}}), shortest_seconds([&] {
                   std::memcpy(out.data(), x.data(), static_cast<size_t>(h) * sizeof(float));
-                  kernels.finish_row(out.data(), h, nullptr, FusedActivation::Gelu, nullptr);
+                  kernels.finish_row(out.data(), h, gelu);
               }),
               count, 0);
     }

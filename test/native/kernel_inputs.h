@@ -188,6 +188,7 @@ struct AttentionInputs {
           q(random.normals(rows * head, 2.0f)),
           keys(random.normals(positions * head)),
           v(random.normals(positions * head)),
+          biases(random.normals(2 * farthest + 1)),
           packed((positions + 15) / 16 * 16 * head),
           scratch(attention_scratch(positions)) {
         // Behind the last position memory may hold anything.
@@ -211,10 +212,15 @@ struct AttentionInputs {
         return all;
     }
 
+    // Of distance 0; those of others stand before and behind it.
+    const float* distance_bias() const { return biases.data() + farthest; }
+
+    static constexpr int64_t farthest = 640;
     int64_t head;
     std::vector<float> q;     // [rows][head]
     std::vector<float> keys;  // [positions][head]
     std::vector<float> v;     // [positions][head]
+    std::vector<float> biases;
     Aligned<float> packed;
     Aligned<float> scratch;
 };
