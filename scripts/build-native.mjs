@@ -2,6 +2,7 @@
 //
 //   node scripts/build-native.mjs [--debug] [--sanitize=address,undefined | thread] [--cuda] [--clean]
 //                                 [--arch=<arch>] [--libc=glibc | musl] [--output=<folder>]
+//                                 [--cuda-architectures=<list>] [--flash-attention]
 //
 // CMake works in .cmake/<flavour>, outside build/, which node-gyp deletes. A plain build ends in
 // build/Release/ggml_transformers.node; one with sanitizers or for another target stays in its flavour's folder.
@@ -19,6 +20,8 @@ import { crossOptions, hostLibc, ToolchainError } from "./toolchains.mjs";
 
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const ADDON = "ggml_transformers.node";
+/** Of --cuda, beside the other: `npm run build:cuda`. */
+const CUDA_ADDON = "ggml_transformers_cuda.node";
 const RELEASE = path.join(ROOT, "build", "Release");
 const STAMP = path.join(RELEASE, ".inputs");
 const require = createRequire(import.meta.url);
@@ -39,7 +42,7 @@ export function isNativeCurrent() {
 
 /** Copies beside the target, then renames: a process that has the old file loaded is not disturbed. */
 function place(from, folder) {
-  const target = path.join(folder, ADDON);
+  const target = path.join(folder, path.basename(from));
   fs.mkdirSync(folder, { recursive: true });
   fs.copyFileSync(from, `${target}.${process.pid}`);
   fs.renameSync(`${target}.${process.pid}`, target);
@@ -108,6 +111,8 @@ export async function buildNative({
   arch = process.arch,
   libc = hostLibc(),
   output,
+  "cuda-architectures": cudaArchitectures = "90",
+  "flash-attention": flashAttention = false,
 } = {}) {
   fetchGgml({ log: (line) => console.error(line) });
   const hash = inputsHash();
@@ -125,13 +130,17 @@ export async function buildNative({
       GGML_TRANSFORMERS_SANITIZE: sanitize,
       GGML_TRANSFORMERS_CUDA: cuda ? "ON" : "OFF",
       ...crossOptions({ arch, libc, folder: path.join(out, "tools") }),
+      ...(cuda && {
+        GGML_TRANSFORMERS_CUDA_ARCHITECTURES: cudaArchitectures,
+        GGML_TRANSFORMERS_CUDA_FLASH_ATTENTION: flashAttention ? "ON" : "OFF",
+      }),
     },
   };
   const cmakeJs = findCmakeJs();
   if (cmakeJs) await runCmakeJs(cmakeJs, settings);
   else runCmake(settings);
 
-  const built = path.join(out, "addon", ADDON);
+  const built = path.join(out, "addon", cuda ? CUDA_ADDON : ADDON);
   if (output !== undefined) return place(built, path.resolve(output));
   if (sanitize || !isForHere) return built;
   const placed = place(built, debug ? path.join(ROOT, "build", "Debug") : RELEASE);
@@ -150,6 +159,8 @@ async function main() {
       // prebuildify says it to node-gyp, and node-gyp to its actions, in this way.
       libc: { type: "string", default: hostLibc() && process.env.PREBUILD_LIBC },
       output: { type: "string" },
+      "cuda-architectures": { type: "string" },
+      "flash-attention": { type: "boolean" },
     },
   });
   try {
