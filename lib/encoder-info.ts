@@ -47,10 +47,11 @@ export interface EncodingInfo extends ModelInfo {
   readonly problemType?: ProblemType;
 }
 
-export function encoderInfo({ model, file, tokenizer }: LoadedModel<EncoderFile>): EncoderInfo {
+export function encoderInfo(loaded: LoadedModel<EncoderFile>): EncoderInfo {
+  const { model, file } = loaded;
   const { hyperparameters, sentenceTransformers } = file;
   const info = {
-    ...modelInfo({ model, file, tokenizer }),
+    ...modelInfo(loaded),
     architecture: file.architecture,
     segmentCount: hyperparameters.segmentCount,
     maxLength: sentenceTransformers.maxSequenceLength ?? hyperparameters.contextLength,

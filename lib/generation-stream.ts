@@ -17,6 +17,8 @@ export type StartGeneration = (consumer: Consumer) => Promise<Generation>;
 
 /** What a stream is made with. */
 export interface StreamSettings {
+  /** What generates. */
+  readonly model: object;
   /** Chunks that may wait to be read; see `highWaterMark` of StreamOptions. Default: 16. */
   readonly highWaterMark?: number;
   readonly onToken?: (chunk: GenerationChunk) => void;
@@ -106,7 +108,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationChunk>,
 
 async function* chunksOf(
   start: StartGeneration,
-  { onToken, highWaterMark = DEFAULT_HIGH_WATER_MARK }: StreamSettings,
+  { model, onToken, highWaterMark = DEFAULT_HIGH_WATER_MARK }: StreamSettings,
   leave: AbortController,
   settle: (generation: Promise<Generation>) => void,
 ): AsyncGenerator<GenerationChunk, void, void> {
@@ -114,7 +116,7 @@ async function* chunksOf(
   let wake = () => {};
   let isRunning = true;
   // One token more: the newest may be held back until another one has come.
-  const window = createTokenWindow(highWaterMark + 1);
+  const window = createTokenWindow(model, highWaterMark + 1);
   const onChunk = (chunk: GenerationChunk) => {
     onToken?.(chunk);
     queue.push(chunk);

@@ -157,7 +157,10 @@ export class Generator implements AsyncDisposable, Disposable {
     const core = this.#predicting();
     const checked = generatorInput(core)(prompt, "prompt");
     const plan = planGeneration(core, options, "stream");
-    return new GenerationStream((consumer) => runGeneration(core, checked, plan, consumer), plan);
+    return new GenerationStream((consumer) => runGeneration(core, checked, plan, consumer), {
+      ...plan,
+      model: core.model,
+    });
   }
 
   /**

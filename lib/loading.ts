@@ -1,9 +1,10 @@
 /** What loading has in common for every kind of model. */
 import { onAbort } from "./abort.js";
-import { AbortError, UnsupportedError } from "./errors.js";
-import { resolveDevice } from "./devices.js";
+import { stat } from "node:fs/promises";
+import { AbortError, DeviceError, OutOfMemoryError, UnsupportedError } from "./errors.js";
+import { chooseDevices, explainChoice, type DeviceChoice } from "./devices.js";
 import { openModelFile, type DecoderFile, type EncoderFile, type ModelFile } from "./model-file.js";
-import { native, runTask, type NativeModel } from "./native.js";
+import { loadNativeModel, type NativeLoadOptions, type NativeModel } from "./native.js";
 import {
   boolean,
   callback,
@@ -16,7 +17,10 @@ import { Tokenizer } from "./tokenizer/index.js";
 
 /** Options of {@link Encoder.load} and {@link Generator.load}. */
 export interface LoadOptions {
-  /** `"auto"`, or an `id` of {@link devices}: `"cpu"`, `"cuda"`, `"cuda:1"`, `"metal"`. Default: `"auto"`. */
+  /**
+   * `"auto"`, the fastest device that holds the model; or an `id` or `kind` of {@link devices}: `"cpu"`, `"cuda"`,
+   * `"cuda:1"`, `"metal"`. Default: `"auto"`.
+   */
   device?: string;
   /** Compute threads, 1 to 1024. Default: physical cores, less what CPU affinity or a cgroup quota withholds. */
   threads?: number;
@@ -53,6 +57,8 @@ export interface ModelInfo {
   readonly path: string;
   /** The device it runs on, for example `"cpu"`. */
   readonly device: string;
+  /** Why it runs there: it was asked for, or what kept faster devices from being taken. */
+  readonly deviceReason: string;
   /** Compute threads in use. */
   readonly threads: number;
   /** Most tokens of one sequence: the rows of the position embedding. */
@@ -72,6 +78,7 @@ export interface ModelInfo {
 /** A model in the engine, with its file and its tokenizer. */
 export interface LoadedModel<F extends ModelFile> {
   readonly model: NativeModel;
+  readonly deviceReason: string;
   readonly file: F;
   readonly tokenizer: Tokenizer;
 }
@@ -138,7 +145,7 @@ export async function loadModel(
 async function loadParts(
   file: ModelFile,
   options: GeneratorLoadOptions,
-): Promise<{ model: NativeModel; tokenizer: Tokenizer }> {
+): Promise<Omit<LoadedModel<ModelFile>, "file">> {
   const stop = new AbortController();
   const forget = onAbort(options.signal, () => stop.abort(options.signal!.reason));
   let failure: { error: unknown } | undefined;
@@ -146,13 +153,13 @@ async function loadParts(
     failure ??= { error };
     stop.abort(error);
   };
-  const [model, tokenizer] = await Promise.all([
+  const [placed, tokenizer] = await Promise.all([
     loadWeights(file, options, stop.signal, fail).catch(fail),
     Tokenizer.fromGguf(file.metadata, { signal: stop.signal }).catch(fail),
   ]);
   forget();
-  if (model && tokenizer && !failure) return { model, tokenizer };
-  await model?.dispose();
+  if (placed && tokenizer && !failure) return { ...placed, tokenizer };
+  await placed?.model.dispose();
   throw failure!.error;
 }
 
@@ -161,9 +168,8 @@ async function loadWeights(
   { device, threads, maxMemory, profile, promptCache, kvCacheBudget, onProgress }: GeneratorLoadOptions,
   stop: AbortSignal,
   fail: (error: unknown) => void,
-): Promise<NativeModel> {
+): Promise<{ model: NativeModel; deviceReason: string }> {
   const settings = {
-    device: resolveDevice(device ?? "auto"),
     threads: threads ?? 0,
     maxMemory: maxMemory ?? 0,
     profile: profile ?? false,
@@ -177,11 +183,27 @@ async function loadWeights(
       fail(error);
     }
   };
-  return runTask(
-    () => native().loadModel(file.spec, settings, onProgress && report),
-    stop,
-    (model) => model.dispose(),
-  );
+  const { size } = await stat(file.path);
+  const { candidates, passedOver } = await chooseDevices(device ?? "auto", size);
+  const load = ({ id, addon }: DeviceChoice) => {
+    const options: NativeLoadOptions = { ...settings, device: id };
+    return loadNativeModel(addon, file.spec, options, { onProgress: onProgress && report, signal: stop });
+  };
+  for (const candidate of candidates.slice(0, -1)) {
+    try {
+      return { model: await load(candidate), deviceReason: explainChoice(candidate, passedOver) };
+    } catch (error) {
+      if (!isObstacle(error)) throw error;
+      passedOver.push({ id: candidate.id, reason: error.message });
+    }
+  }
+  const last = candidates.at(-1)!;
+  return { model: await load(last), deviceReason: explainChoice(last, passedOver) };
+}
+
+/** Whether another device may do what this one could not. */
+function isObstacle(error: unknown): error is Error {
+  return [DeviceError, OutOfMemoryError, UnsupportedError].some((type) => error instanceof type);
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
@@ -189,12 +211,13 @@ function throwIfAborted(signal: AbortSignal | undefined): void {
 }
 
 /** What {@link ModelInfo} says of a loaded model. */
-export function modelInfo({ file, model }: LoadedModel<ModelFile>): ModelInfo {
+export function modelInfo({ file, model, deviceReason }: LoadedModel<ModelFile>): ModelInfo {
   const hyper = file.hyperparameters;
   return {
     name: file.name,
     path: file.path,
     device: model.device,
+    deviceReason,
     threads: model.threads,
     contextLength: hyper.contextLength,
     vocabSize: hyper.vocabSize,

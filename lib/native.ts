@@ -4,6 +4,7 @@
  * Shapes use the symbols of the documentation: `B` sequences, `S` tokens of one sequence, `T` tokens of a
  * ragged batch (the sequences end to end, no padding), `H` hidden, `A` heads, `L` layers, `V` vocabulary.
  */
+import { createRequire } from "node:module";
 import { onAbort } from "./abort.js";
 import {
   AbortError,
@@ -46,6 +47,8 @@ export interface NativeLoadOptions {
   maxMemory: number;
   /** On the CPU, run GGML's plain operations instead of the fused ones: the correctness baseline. */
   generic?: boolean;
+  /** On the CPU, run plain operations in memory that is handled as a graphics card's, as tests do. */
+  discrete?: boolean;
   /** Tokens computed in one batch, unless one sequence is longer; 0 or absent chooses by the weights' size. */
   tokenBudget?: number;
   /** Bytes of keys and values kept for later prompts that begin alike; absent: 0. */
@@ -157,6 +160,8 @@ export interface DeviceInfo {
   memoryFree: number;
   /** Instruction sets or capabilities in use, for example `"AVX2"`. */
   features: string[];
+  /** Why no model can be loaded there, for example because the GPU is too old; absent where one can. */
+  unusable?: string;
 }
 
 /** What the addon exports. */
@@ -189,14 +194,39 @@ export function native(): Addon {
   return addon;
 }
 
-/** The vocabulary whose token i is bytes `offsets[i]` to `offsets[i + 1]`. */
-export function createVocabulary(bytes: Uint8Array, offsets: Int32Array): NativeVocabulary {
-  return new (native().Vocabulary)(bytes, offsets);
+const owners = new WeakMap<object, Addon>();
+
+/** Loads a model with the addon in that file, or else with {@link native}. */
+export async function loadNativeModel(
+  file: string | undefined,
+  spec: ModelSpec,
+  options: NativeLoadOptions,
+  { onProgress, signal }: { onProgress?: (fraction: number) => void; signal?: AbortSignal } = {},
+): Promise<NativeModel> {
+  // Node loads a file once.
+  const owner = file === undefined ? native() : (createRequire(file)(file) as Addon);
+  const model = await runTask(
+    () => owner.loadModel(spec, options, onProgress),
+    signal,
+    (loaded) => loaded.dispose(),
+  );
+  owners.set(model, owner);
+  return model;
 }
 
-/** A window for `size` tokens. */
-export function createTokenWindow(size: number): NativeTokenWindow {
-  return new (native().TokenWindow)(size);
+/** The vocabulary whose token i is bytes `offsets[i]` to `offsets[i + 1]`, for that model and its like. */
+export function createVocabulary(model: object, bytes: Uint8Array, offsets: Int32Array): NativeVocabulary {
+  return new (ownerOf(model).Vocabulary)(bytes, offsets);
+}
+
+/** The addon a model came from: what others made means nothing to it. */
+export function ownerOf(model: object): Addon {
+  return owners.get(model) ?? native();
+}
+
+/** A window for `size` tokens of that model. */
+export function createTokenWindow(model: object, size: number): NativeTokenWindow {
+  return new (ownerOf(model).TokenWindow)(size);
 }
 
 interface RawNativeError extends Error {

@@ -167,7 +167,7 @@ export class Session implements Disposable, AsyncDisposable {
     const plan = planGeneration(this.#owner.core, options, "stream");
     return new GenerationStream(
       (consumer) => this.#inTurn(plan.signal, (stop) => this.#generate({ ...plan, signal: stop }, consumer)),
-      plan,
+      { ...plan, model: this.#owner.core.model },
     );
   }
 

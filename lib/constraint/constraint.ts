@@ -1,6 +1,12 @@
 /** What a generation may write: options, and constraints that are kept for the next call. */
 import { GgmlTransformersError, InvalidArgumentError, UnsupportedError } from "../errors.js";
-import { createVocabulary, type NativeConstraint, type NativeVocabulary } from "../native.js";
+import {
+  createVocabulary,
+  ownerOf,
+  type Addon,
+  type NativeConstraint,
+  type NativeVocabulary,
+} from "../native.js";
 import { expected, isObject, type Check } from "../options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
 import { runInSlices } from "../tokenizer/time-slices.js";
@@ -122,36 +128,40 @@ interface Vocabulary {
   readonly constraints: Map<string, NativeConstraint>;
 }
 
-const vocabularies = new WeakMap<Tokenizer, Vocabulary>();
+const vocabularies = new WeakMap<Tokenizer, Map<Addon, Vocabulary>>();
 
 /**
- * The constraint for a tokenizer's vocabulary; what one generation has found out of it, later ones know.
+ * The constraint for a model and its tokenizer's vocabulary; what one generation has found out of it, later ones
+ * know.
  *
  * @throws {@link UnsupportedError} when texts are more than their tokens' bytes put together, or the constraint is too
  *   large, {@link UnsatisfiableConstraintError} when it allows no text.
  */
 export async function constraintFor(
-  tokenizer: Tokenizer,
+  { model, tokenizer }: { model: object; tokenizer: Tokenizer },
   { key, grammar }: PlannedConstraint,
 ): Promise<NativeConstraint> {
-  let vocabulary = vocabularies.get(tokenizer);
-  if (!vocabulary) {
-    vocabulary = { native: nativeVocabulary(tokenizer), constraints: new Map() };
-    vocabularies.set(tokenizer, vocabulary);
-  }
+  const known = vocabularies.get(tokenizer) ?? new Map<Addon, Vocabulary>();
+  vocabularies.set(tokenizer, known);
+  const owner = ownerOf(model);
+  const vocabulary = known.get(owner) ?? {
+    native: nativeVocabulary(model, tokenizer),
+    constraints: new Map(),
+  };
+  known.set(owner, vocabulary);
   const native = await vocabulary.native;
   const automaton = await remember(automata, key, () => runInSlices(automatonSteps(grammar)));
   return remember(vocabulary.constraints, key, () => native.constrain(automaton));
 }
 
-async function nativeVocabulary(tokenizer: Tokenizer): Promise<NativeVocabulary> {
+async function nativeVocabulary(model: object, tokenizer: Tokenizer): Promise<NativeVocabulary> {
   const tokens = await tokenizer.textBytes();
   if (!tokens) {
     throw new UnsupportedError("regex and jsonSchema need a tokenizer whose tokens are bytes of the text");
   }
   const offsets = new Int32Array(tokens.length + 1);
   tokens.forEach((token, id) => (offsets[id + 1] = offsets[id]! + token.length));
-  return createVocabulary(Buffer.concat(tokens), offsets);
+  return createVocabulary(model, Buffer.concat(tokens), offsets);
 }
 
 /** What is known, or made now; the one asked for longest ago is forgotten where there are too many. */

@@ -14,6 +14,15 @@
 
 namespace ggml_transformers {
 
+// Marks objects of a class. Two addons can be loaded, and what is one's must not be taken for the other's.
+constexpr napi_type_tag type_tag(uint64_t lower, uint64_t upper) {
+#ifdef GGML_TRANSFORMERS_CUDA
+    return {lower, ~upper};
+#else
+    return {lower, upper};
+#endif
+}
+
 class AddonData {
  public:
     using EngineId = uint64_t;

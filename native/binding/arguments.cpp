@@ -133,6 +133,7 @@ LoadOptions to_load_options(const Napi::Value& value) {
     options.max_memory =
         static_cast<uint64_t>(to_integer(get_property(object, "maxMemory"), "maxMemory", 0, largest_exact));
     options.generic = flag(object, "generic");
+    options.discrete = flag(object, "discrete");
     options.profile = flag(object, "profile");
     const Napi::Value most_kept = get_property(object, "kvCacheBudget");
     if (!most_kept.IsUndefined())

@@ -12,8 +12,8 @@ namespace ggml_transformers {
 namespace {
 
 // What tells them from any other object.
-constexpr napi_type_tag vocabulary_tag = {0x6c1b7d02f9384ae5u, 0x91d5e80b3a7c42f6u};
-constexpr napi_type_tag constraint_tag = {0x27e94fd1860ba35cu, 0xd80316ca5f7e9b42u};
+constexpr napi_type_tag vocabulary_tag = type_tag(0x6c1b7d02f9384ae5u, 0x91d5e80b3a7c42f6u);
+constexpr napi_type_tag constraint_tag = type_tag(0x27e94fd1860ba35cu, 0xd80316ca5f7e9b42u);
 
 std::vector<uint8_t> to_bytes(const Napi::Value& value, const std::string& name) {
     if (value.IsEmpty() || !value.IsTypedArray() ||

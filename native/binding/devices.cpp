@@ -1,7 +1,7 @@
 #include "binding/devices.h"
 
 #include "binding/errors.h"
-#include "engine/device.h"
+#include "engine/device_list.h"
 #include "engine/system.h"
 
 namespace ggml_transformers {
@@ -20,6 +20,7 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
             Napi::Array features = Napi::Array::New(env);
             for (const std::string& feature : device.features) features.Set(features.Length(), feature);
             object.Set("features", features);
+            if (!device.unusable.empty()) object.Set("unusable", device.unusable);
             list.Set(list.Length(), object);
         }
         return list;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "binding/addon_data.h"
 #include "binding/arguments.h"
 #include "binding/errors.h"
 #include "binding/logits_hook.h"
@@ -14,7 +15,7 @@ namespace ggml_transformers {
 namespace {
 
 // What tells a NativeModel from any other object.
-constexpr napi_type_tag model_tag = {0x51d08f6b2c9e47a3u, 0xe7348b1fa06cd925u};
+constexpr napi_type_tag model_tag = type_tag(0x51d08f6b2c9e47a3u, 0xe7348b1fa06cd925u);
 
 // What the constructor's External holds.
 struct Construction {

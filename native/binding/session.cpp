@@ -9,7 +9,7 @@ namespace ggml_transformers {
 namespace {
 
 // What tells a NativeSession from any other object.
-constexpr napi_type_tag session_tag = {0x8f1c2a7be6d94035u, 0xb2c07d5e914fa863u};
+constexpr napi_type_tag session_tag = type_tag(0x8f1c2a7be6d94035u, 0xb2c07d5e914fa863u);
 
 Error session_disposed() {
     return Error(ErrorCode::Disposed, "The session is disposed").with("what", "The session");

@@ -11,7 +11,7 @@ namespace ggml_transformers {
 namespace {
 
 // What tells a NativeTokenWindow from any other object.
-constexpr napi_type_tag window_tag = {0x3a90c7e15d2f6b84u, 0xc45b1e8f7092ad36u};
+constexpr napi_type_tag window_tag = type_tag(0x3a90c7e15d2f6b84u, 0xc45b1e8f7092ad36u);
 constexpr int64_t most = std::numeric_limits<int32_t>::max();
 
 }  // namespace

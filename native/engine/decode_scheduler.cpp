@@ -4,7 +4,6 @@
 #include <iterator>
 #include <utility>
 
-#include "engine/system.h"
 #include "graph/fused.h"
 
 namespace ggml_transformers {
@@ -16,7 +15,7 @@ constexpr size_t most_active = 64;  // sequences that share a step; the rest wai
 KvLayout layout_of(const ModelSize& size, const Device& device, bool fused,
                    std::shared_ptr<std::atomic<uint64_t>> kv_bytes) {
     KvLayout layout;
-    layout.buffer_type = device.buffer_type();
+    layout.memory = device.memory();
     layout.layers = size.layers;
     layout.hidden = size.kv_hidden();
     layout.head = size.head();
@@ -31,6 +30,7 @@ DecodeScheduler::DecodeScheduler(const DecoderModel& model, Device& device, Fuse
                                  int64_t token_budget, const KvLimits& limits,
                                  std::shared_ptr<std::atomic<uint64_t>> kv_bytes)
     : model_(model),
+      device_(device),
       runner_(device, profile),
       fused_(fused),
       token_budget_(token_budget),
@@ -135,11 +135,11 @@ void DecodeScheduler::admit() {
 
 // Memory that was given out may not be in use yet, so that the system does not miss it: the budget does.
 bool DecodeScheduler::has_room(uint64_t bytes) const {
-    return (kv_budget_ == 0 || layout_.in_use->load() + bytes <= kv_budget_) && has_memory(bytes);
+    return (kv_budget_ == 0 || layout_.in_use->load() + bytes <= kv_budget_) && layout_.memory.has(bytes);
 }
 
 void DecodeScheduler::require_room(uint64_t bytes) const {
-    require_memory(bytes, "The KV cache");
+    layout_.memory.require(bytes, "The KV cache");
     if (has_room(bytes)) return;
     const uint64_t in_use = layout_.in_use->load();
     throw Error(ErrorCode::OutOfMemory, "The KV cache would need " + std::to_string(bytes) +
@@ -217,11 +217,11 @@ void DecodeScheduler::run(const std::function<bool()>& stopping) {
     };
     if (layout_.fused) {
         const auto build_reusable = [&](const GraphBuilder* smaller) {
-            return build(GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller));
+            return build(GraphBuilder(model_.max_nodes(0), device_, fused_, token_budget_, smaller));
         };
         run_graph(graphs_.find(with_logits, build_reusable), stopping);
     } else {
-        run_graph(*build(GraphBuilder(model_.max_nodes(turns_.size()), fused_)), stopping);
+        run_graph(*build(GraphBuilder(model_.max_nodes(turns_.size()), device_, fused_)), stopping);
     }
 }
 

@@ -235,6 +235,7 @@ class DecodeScheduler {
     void remove(const std::shared_ptr<DecodeJob>& job);
 
     const DecoderModel& model_;
+    Device& device_;
     GraphRunner runner_;
     FusedCpu* fused_;  // null: plain operations
     int64_t token_budget_;

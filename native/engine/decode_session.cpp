@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "engine/error.h"
-#include "engine/system.h"
 
 namespace ggml_transformers {
 
@@ -74,7 +73,7 @@ void Lease::write(int64_t first, int64_t count, const float* rows, size_t values
         throw Error(ErrorCode::InvalidArgument, "Expected as many rows as there are tokens");
     }
     const uint64_t missing = session_->cache_->missing_bytes(first + count, session_->context_);
-    require_memory(missing, "The KV cache");
+    session_->layout_.memory.require(missing, "The KV cache");
     session_->cache_->reserve(first + count, first, session_->context_);
     session_->cache_->write(first, count, rows);
     session_->written_ += count;

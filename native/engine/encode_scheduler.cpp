@@ -10,6 +10,7 @@ EncodeScheduler::EncodeScheduler(const EncoderModel& model, const PooledProjecti
                                  Device& device, FusedCpu* fused, Profile* profile, int64_t token_budget)
     : model_(model),
       projections_(projections),
+      device_(device),
       runner_(device, profile),
       projection_runner_(device, profile),
       fused_(fused),
@@ -157,18 +158,34 @@ void EncodeScheduler::run_batch(const std::function<bool()>& stopping) {
 
 std::unique_ptr<EncodeScheduler::Graphs::Graph> EncodeScheduler::build(const EncoderWants& wanted,
                                                                        const GraphBuilder* smaller) {
-    auto graph = std::make_unique<Graphs::Graph>(
-        Graphs::Graph{wanted, GraphBuilder(model_.max_nodes(0), fused_, token_budget_, smaller), {}});
+    auto graph = std::make_unique<Graphs::Graph>(Graphs::Graph{
+        wanted, GraphBuilder(model_.max_nodes(0), device_, fused_, token_budget_, smaller), {}});
     graph->outputs = model_.build(graph->builder, batch_, wanted);
     return graph;
 }
 
 std::unique_ptr<EncodeScheduler::Graphs::Graph> EncodeScheduler::build_for_one_batch(
     const EncoderWants& wanted) {
-    const size_t nodes = model_.max_nodes(batch_.layout.groups().size());
-    auto graph = std::make_unique<Graphs::Graph>(Graphs::Graph{wanted, GraphBuilder(nodes, fused_), {}});
+    const size_t groups = batch_.layout.groups().size();
+    const size_t nodes = model_.max_nodes(groups) + (device_.is_host() ? 0 : 8 + 8 * groups);
+    auto graph =
+        std::make_unique<Graphs::Graph>(Graphs::Graph{wanted, GraphBuilder(nodes, device_, fused_), {}});
     graph->outputs = model_.build(graph->builder, batch_, wanted);
+    device_pooled_ = device_.is_host() ? nullptr : pool_on_device(graph->builder, graph->outputs.last_hidden);
     return graph;
+}
+
+// One row of a sequence is less to copy than all of them. Null where there is nothing of that kind to pool.
+ggml_tensor* EncodeScheduler::pool_on_device(GraphBuilder& b, ggml_tensor* last_hidden) const {
+    const std::optional<Pooling>& pooling = picks_.front().job->request.pooling;
+    const auto same = [&](const Pick& pick) { return pick.job->request.pooling == pooling; };
+    if (!pooling || *pooling == Pooling::Max || !std::all_of(picks_.begin(), picks_.end(), same)) {
+        return nullptr;
+    }
+    b.block("pooling");
+    if (*pooling == Pooling::Mean) return b.output(mean_rows(b, batch_.layout, nullptr, last_hidden));
+    const auto& rows = *pooling == Pooling::Cls ? batch_.cls_rows : batch_.last_rows;
+    return b.output(embed(b, {last_hidden, b.input(rows)}));
 }
 
 void EncodeScheduler::run_graph(Graphs::Graph& graph, const std::function<bool()>& stopping) {
@@ -188,7 +205,10 @@ void EncodeScheduler::pool_batch(const ggml_tensor* last_hidden, const std::func
     pooled_.clear();
     if (std::none_of(picks_.begin(), picks_.end(), wants_pooling)) return;
     pooled_.resize(picks_.size() * static_cast<size_t>(hidden));
-    for (size_t i = 0; i < picks_.size(); ++i) {
+    if (device_pooled_ != nullptr) {
+        read_output(device_pooled_, pooled_.data(), 0, static_cast<int64_t>(pooled_.size()));
+    }
+    for (size_t i = 0; i < picks_.size() && device_pooled_ == nullptr; ++i) {
         const Pick& pick = picks_[i];
         if (!wants_pooling(pick)) continue;
         const auto index = static_cast<int64_t>(i);
@@ -198,7 +218,7 @@ void EncodeScheduler::pool_batch(const ggml_tensor* last_hidden, const std::func
     }
     if (projections_.empty()) return;
     const auto count = static_cast<int64_t>(picks_.size());
-    GraphBuilder builder(projections_.max_nodes(), fused_);
+    GraphBuilder builder(projections_.max_nodes(), device_, fused_);
     ggml_tensor* projected = projections_.build(builder, builder.input(std::move(pooled_), hidden, count));
     builder.output(projected);
     projection_runner_.run(builder, should_abort);

@@ -161,11 +161,13 @@ class EncodeScheduler {
     void pool_batch(const ggml_tensor* last_hidden, const std::function<bool()>& should_abort);
     std::unique_ptr<Graphs::Graph> build(const EncoderWants& wants, const GraphBuilder* smaller);
     std::unique_ptr<Graphs::Graph> build_for_one_batch(const EncoderWants& wants);
+    ggml_tensor* pool_on_device(GraphBuilder& builder, ggml_tensor* last_hidden) const;
     void deliver(const EncoderOutputs& outputs);
     void fail(const Error& error);
 
     const EncoderModel& model_;
     const PooledProjections& projections_;
+    Device& device_;
     GraphRunner runner_;
     GraphRunner projection_runner_;  // its own: the batch's outputs are still being read
     FusedCpu* fused_;                // null: plain operations
@@ -178,8 +180,9 @@ class EncodeScheduler {
     std::vector<Pick> picks_;
     EncoderBatch batch_;
     std::vector<float> rows_;
-    std::vector<float> pooled_;  // [B, embedding]; not normalized, zeros where nobody wants it
-    Graphs graphs_;              // they read batch_
+    ggml_tensor* device_pooled_ = nullptr;  // [H, B]; null: the rows are pooled here
+    std::vector<float> pooled_;             // [B, embedding]; not normalized, zeros where nobody wants it
+    Graphs graphs_;                         // they read batch_
 };
 
 }  // namespace ggml_transformers

@@ -13,8 +13,10 @@ namespace {
 
 // Tokens in one batch. A batch is so much work that a request which comes just too late waits some tens of
 // milliseconds for it, and still enough rows to use each weight many times and to occupy all threads. More
-// make nothing faster: the activations outgrow the caches (docs/performance.md has the figures).
+// make nothing faster: the activations outgrow the caches (docs/performance.md has the figures). GPUs, with
+// `threads` 0, are faster by two orders of magnitude, and want more rows to be busy.
 int64_t token_budget(uint64_t weight_bytes, int threads, bool is_encoder) {
+    if (threads == 0) return is_encoder ? 16384 : 4096;
     constexpr double bytes_times_tokens = 3e9;  // for each thread
     // Encoders of bert-base's size gain 4 % from a second step; decoders' streams would wait for it.
     constexpr uint64_t large = 200'000'000;
@@ -87,19 +89,20 @@ void Engine::load() {
     threads_ = options_.threads > 0 ? options_.threads : default_threads();
     // Without kernels for this processor's vectors, GGML's own operations are faster.
     const bool vectorized = available_kernels().size() > 1;
-    const bool fused = options_.device == "cpu" && !options_.generic && vectorized;
-    device_ = std::make_unique<Device>(options_.device, fused ? 1 : threads_);
+    const bool fused = options_.device == "cpu" && !options_.generic && !options_.discrete && vectorized;
+    device_ = std::make_unique<Device>(options_.device, fused ? 1 : threads_, options_.discrete);
     if (options_.profile) {
         profile_ = std::make_unique<Profile>(kernels().isa, fused, measure_kernel_peak(threads_));
     }
     if (fused) fused_ = std::make_unique<FusedCpu>(threads_, profile_.get());
     weights_ = std::make_unique<Weights>(spec_, options_, *device_, progress);
+    if (!weights_->mostly_f32()) device_->allow_rounding();
     model_ = std::make_unique<Model>(make_model(spec_, *weights_));
     is_encoder_ = std::holds_alternative<std::unique_ptr<EncoderModel>>(*model_);
-    const int64_t budget =
-        options_.token_budget > 0
-            ? options_.token_budget
-            : token_budget(weights_->mapped_bytes() + weights_->copied_bytes(), threads_, is_encoder_);
+    const int64_t budget = options_.token_budget > 0
+                               ? options_.token_budget
+                               : token_budget(weights_->mapped_bytes() + weights_->copied_bytes(),
+                                              options_.device == "cpu" ? threads_ : 0, is_encoder_);
     const EncoderModel& encoder = is_encoder_ ? *std::get<std::unique_ptr<EncoderModel>>(*model_)
                                               : std::get<std::unique_ptr<DecoderModel>>(*model_)->encoder();
     size_ = encoder.size();
@@ -118,30 +121,37 @@ void Engine::load() {
         kv_layout_ = decode_->kv_layout();
     }
     device_id_ = device_->id();
-    if (fused_) warm_up();
+    if (fused_ || options_.device != "cpu") warm_up();
     if (profile_) profile_->reset();
     memory_.mapped = weights_->mapped_bytes();
     publish_memory();
 }
 
-// One token through the model: the weights are packed now, not at the first request.
+// One token through the model: the weights are packed now, not at the first request. On a GPU some more, so
+// that what it cannot compute is known before a request comes.
 void Engine::warm_up() {
-    const auto no_outcome = [](const auto&) {};
+    std::optional<Error> failure;
+    const auto keep_failure = [&failure](const auto& outcome) {
+        if (const Error* error = std::get_if<Error>(&outcome)) failure = *error;
+    };
+    const auto tokens = static_cast<int32_t>(fused_ ? 1 : std::min<int64_t>(64, size_.context));
+    const std::vector<int32_t> ids(static_cast<size_t>(tokens), 0);
     if (is_encoder_) {
         EncodeRequest request;
-        request.ids = {0};
-        request.lengths = {1};
+        request.ids = ids;
+        request.lengths = {tokens};
         request.pooling = Pooling::Cls;
         encode_->add(std::make_shared<EncodeJob>(std::move(request), size_, heads_, CancelToken(),
-                                                 Completion<EncodeResult>(no_outcome), nullptr));
+                                                 Completion<EncodeResult>(keep_failure), nullptr));
     } else {
-        GenerateRequest request;
-        request.ids = {0};
-        decode_->add(
-            make_generate_job(std::move(request), CancelToken(), Completion<GenerateResult>(no_outcome)));
+        LogitsRequest request;
+        request.ids = ids;
+        decode_->add(make_logits_job(std::move(request), size_, CancelToken(),
+                                     Completion<LogitsResult>(keep_failure)));
     }
     while (!idle()) step();
     if (stopping_.load(std::memory_order_relaxed)) throw aborted();
+    if (failure) throw *std::move(failure);
 }
 
 void Engine::serve() {
@@ -263,8 +273,8 @@ std::shared_ptr<DecodeSession> Engine::create_session(ggml_type type) const {
     require_decoder();
     KvLayout layout = kv_layout_;
     layout.type = type;
-    const bool is_covered = layout.fused && (type != GGML_TYPE_Q8_0 || layout.head % kv_block == 0);
-    if (type != GGML_TYPE_F32 && !is_covered) {
+    const bool is_covered = type != GGML_TYPE_Q8_0 || (layout.fused && layout.head % kv_block == 0);
+    if (!is_covered) {
         throw Error(ErrorCode::Unsupported,
                     "Heads of " + std::to_string(layout.head) + " values cannot be kept in this type here")
             .with("kvType", std::string(ggml_type_name(type)));

@@ -6,7 +6,8 @@
 
 namespace ggml_transformers {
 
-GraphBuilder::GraphBuilder(size_t max_nodes, FusedCpu* fused) : fused_(fused) {
+GraphBuilder::GraphBuilder(size_t max_nodes, const Device& device, FusedCpu* fused)
+    : device_(&device), fused_(fused) {
     ggml_init_params parameters{};
     parameters.mem_size = max_nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(max_nodes, false);
     parameters.no_alloc = true;
@@ -15,8 +16,9 @@ GraphBuilder::GraphBuilder(size_t max_nodes, FusedCpu* fused) : fused_(fused) {
     graph_ = ggml_new_graph_custom(context_.get(), max_nodes, false);
 }
 
-GraphBuilder::GraphBuilder(size_t max_nodes, FusedCpu* fused, int64_t most, const GraphBuilder* smaller)
-    : GraphBuilder(max_nodes, fused) {
+GraphBuilder::GraphBuilder(size_t max_nodes, const Device& device, FusedCpu* fused, int64_t most,
+                           const GraphBuilder* smaller)
+    : GraphBuilder(max_nodes, device, fused) {
     most_ = most;
     smaller_ = smaller;
 }
@@ -102,6 +104,10 @@ Arithmetic GraphBuilder::arithmetic(const ggml_tensor* node) {
     if (node->op == GGML_OP_CUSTOM) {
         const auto* custom = static_cast<const Custom*>(node->extra);
         return custom->cost ? custom->cost(node) : Arithmetic{};
+    }
+    if (node->op == GGML_OP_FLASH_ATTN_EXT) {  // queries with keys, and weights with values
+        const ggml_tensor *queries = node->src[0], *keys = node->src[1];
+        return Arithmetic::product(keys->type, ggml_nrows(queries) * keys->ne[1], queries->ne[0], 2);
     }
     if (node->op != GGML_OP_MUL_MAT) return {};
     const ggml_tensor* weights = node->src[0];

@@ -13,22 +13,25 @@
 
 namespace ggml_transformers {
 
+class Device;
 class FusedCpu;
 
 class GraphBuilder {
  public:
-    // For one batch. `max_nodes` bounds the number of tensors the graph will have. With `fused`, blocks lower
-    // to its operations where it has them.
-    GraphBuilder(size_t max_nodes, FusedCpu* fused);
+    // For one batch. `max_nodes` bounds the number of tensors the graph will have, `device` will compute it.
+    // With `fused`, blocks lower to its operations where it has them.
+    GraphBuilder(size_t max_nodes, const Device& device, FusedCpu* fused);
 
     // To be run again for other batches: inputs get room for more values than they have now, not beyond
     // `most` on account of that, and at least as much as in `smaller`, a graph of the same blocks that was
     // outgrown, or null. Every operation must be a custom one, and work on as many rows as its output has
     // when it runs.
-    GraphBuilder(size_t max_nodes, FusedCpu* fused, int64_t most, const GraphBuilder* smaller);
+    GraphBuilder(size_t max_nodes, const Device& device, FusedCpu* fused, int64_t most,
+                 const GraphBuilder* smaller);
 
     ggml_context* context() const { return context_.get(); }
     ggml_cgraph* graph() const { return graph_; }
+    const Device& device() const { return *device_; }
     FusedCpu* fused() const { return fused_; }
     bool reusable() const { return most_ > 0; }
 
@@ -87,6 +90,7 @@ class GraphBuilder {
 
     ContextPtr context_;
     ggml_cgraph* graph_ = nullptr;
+    const Device* device_;
     FusedCpu* fused_;
     int64_t most_ = 0;                       // 0: for one batch
     const GraphBuilder* smaller_ = nullptr;  // while building

@@ -9,6 +9,7 @@ GraphRunner::GraphRunner(Device& device, Profile* profile) : device_(device), pr
 
 void GraphRunner::run(GraphBuilder& builder, const std::function<bool()>& should_abort) {
     if (!builder.reusable() || !builder.allocator_) allocate(builder);
+    if (!builder.reusable()) device_.require_supported(builder.graph());
     builder.take_inputs();
     if (builder.fused() != nullptr) builder.fused()->begin();
     if (builder.reusable()) {

@@ -22,29 +22,6 @@ bool shared(const KvPart& part) {
     return false;
 }
 
-// One group of positions of a layer, in the layout of plain operations. `at`: where it begins.
-void transfer_plain(const KvSegment& segment, int64_t layer, int64_t at, float* keys, float* values,
-                    bool reading) {
-    ggml_tensor *const k = segment.keys(layer), *const v = segment.values(layer);
-    const int64_t hidden = k->ne[0], capacity = segment.capacity();
-    const auto transfer = [reading](ggml_tensor* tensor, float* data, int64_t offset, int64_t count) {
-        const size_t begin = static_cast<size_t>(offset) * sizeof(float);
-        const size_t size = static_cast<size_t>(count) * sizeof(float);
-        if (reading) {
-            ggml_backend_tensor_get(tensor, data, begin, size);
-        } else {
-            ggml_backend_tensor_set(tensor, data, begin, size);
-        }
-    };
-    transfer(k, keys, at * hidden, kv_group * hidden);
-    for (int64_t h = 0; h < hidden; ++h) {
-        float group[kv_group];
-        for (int64_t i = 0; !reading && i < kv_group; ++i) group[i] = values[i * hidden + h];
-        transfer(v, group, h * capacity + at, kv_group);
-        for (int64_t i = 0; reading && i < kv_group; ++i) values[i * hidden + h] = group[i];
-    }
-}
-
 void exchange(float& row, float& cached, bool reading) { (reading ? row : cached) = reading ? cached : row; }
 
 void exchange(float& row, ggml_fp16_t& cached, bool reading) {
@@ -55,7 +32,37 @@ void exchange(float& row, ggml_fp16_t& cached, bool reading) {
     }
 }
 
-// The same in that of the fused attention, of values of type T.
+// Positions [at, at + count) of a layer, in the layout of plain operations, of values of type T. The device's
+// memory is copied in two pieces: each copy waits for a GPU.
+template <class T>
+void transfer_plain(const KvSegment& segment, int64_t layer, int64_t at, int64_t count, float* keys,
+                    float* values, bool reading) {
+    ggml_tensor *const k = segment.keys(layer), *const v = segment.values(layer);
+    const int64_t hidden = k->ne[0];
+    std::vector<T> cached(static_cast<size_t>(2 * count * hidden));
+    T *const by_position = cached.data(), *const by_column = cached.data() + count * hidden;
+    const auto bytes = [](int64_t n) { return static_cast<size_t>(n) * sizeof(T); };
+    const auto exchange_all = [&] {
+        for (int64_t i = 0; i < count; ++i) {
+            for (int64_t h = 0; h < hidden; ++h) {
+                exchange(keys[i * hidden + h], by_position[i * hidden + h], reading);
+                exchange(values[i * hidden + h], by_column[h * count + i], reading);
+            }
+        }
+    };
+    const auto columns = static_cast<size_t>(hidden);
+    if (reading) {
+        ggml_backend_tensor_get(k, by_position, bytes(at * hidden), bytes(count * hidden));
+        ggml_backend_tensor_get_2d(v, by_column, bytes(at), bytes(count), columns, v->nb[1], bytes(count));
+        exchange_all();
+    } else {
+        exchange_all();
+        ggml_backend_tensor_set(k, by_position, bytes(at * hidden), bytes(count * hidden));
+        ggml_backend_tensor_set_2d(v, by_column, bytes(at), bytes(count), columns, v->nb[1], bytes(count));
+    }
+}
+
+// One group of positions in the layout of the fused attention, of values of type T.
 template <class T>
 void transfer_fused(const KvSegment& segment, int64_t layer, int64_t head, int64_t at, float* keys,
                     float* values, bool reading) {
@@ -102,19 +109,23 @@ void transfer(const KvLayout& layout, const std::vector<KvPart>& parts, int64_t 
     const int64_t plane = positions * layout.hidden;
     for (const KvPart& part : parts) {
         const int64_t begin = std::max(first, part.first), end = std::min(first + positions, part.end);
-        for (int64_t position = begin; position < end; position += kv_group) {
+        for (int64_t layer = 0; !layout.fused && begin < end && layer < layout.layers; ++layer) {
+            float* keys = rows + 2 * layer * plane + (begin - first) * layout.hidden;
+            const auto transfer_type =
+                layout.type == GGML_TYPE_F16 ? transfer_plain<ggml_fp16_t> : transfer_plain<float>;
+            transfer_type(*part.segment, layer, begin - part.first, end - begin, keys, keys + plane, reading);
+        }
+        for (int64_t position = begin; layout.fused && position < end; position += kv_group) {
             for (int64_t layer = 0; layer < layout.layers; ++layer) {
                 float* keys = rows + 2 * layer * plane + (position - first) * layout.hidden;
                 const int64_t at = position - part.first;
-                if (layout.fused && layout.type == GGML_TYPE_F16) {
+                if (layout.type == GGML_TYPE_F16) {
                     transfer_fused<ggml_fp16_t>(*part.segment, layer, layout.head, at, keys, keys + plane,
                                                 reading);
-                } else if (layout.fused && layout.type == GGML_TYPE_Q8_0) {
+                } else if (layout.type == GGML_TYPE_Q8_0) {
                     transfer_bytes(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
-                } else if (layout.fused) {
-                    transfer_fused<float>(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
                 } else {
-                    transfer_plain(*part.segment, layer, at, keys, keys + plane, reading);
+                    transfer_fused<float>(*part.segment, layer, layout.head, at, keys, keys + plane, reading);
                 }
             }
         }
@@ -134,7 +145,7 @@ KvSegment::KvSegment(const KvLayout& layout, int64_t positions)
         keys_.push_back(ggml_new_tensor_2d(context_.get(), layout.type, layout.hidden, capacity_));
         values_.push_back(ggml_new_tensor_2d(context_.get(), layout.type, capacity_, layout.hidden));
     }
-    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), layout.buffer_type));
+    buffer_.reset(ggml_backend_alloc_ctx_tensors_from_buft(context_.get(), layout.memory.type()));
     if (!buffer_) {
         throw Error(ErrorCode::OutOfMemory,
                     "The device cannot hold a KV cache of " + std::to_string(bytes_) + " bytes")
@@ -184,10 +195,13 @@ void KvCache::flatten(int64_t positions, int64_t kept) {
 // Adds a part, with the positions before `end` of those that `from` has.
 void KvCache::move_into(KvPart part, const std::vector<KvPart>& from, int64_t end) {
     const std::vector<KvPart> to = {part};
-    std::vector<float> rows(static_cast<size_t>(2 * layout_.layers * kv_group * layout_.hidden));
-    for (int64_t first = part.first; first < end; first += kv_group) {
-        transfer(layout_, from, first, kv_group, rows.data(), true);
-        transfer(layout_, to, first, kv_group, rows.data(), false);
+    // Copies to and from a GPU take turns that few long ones save; in the fused layout it is all the same.
+    const int64_t most = layout_.fused ? kv_group : 16 * kv_group;
+    std::vector<float> rows(static_cast<size_t>(2 * layout_.layers * most * layout_.hidden));
+    for (int64_t first = part.first; first < end; first += most) {
+        const int64_t count = std::min(most, (end - first + kv_group - 1) / kv_group * kv_group);
+        transfer(layout_, from, first, count, rows.data(), true);
+        transfer(layout_, to, first, count, rows.data(), false);
     }
     parts_.push_back(std::move(part));
 }

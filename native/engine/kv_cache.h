@@ -24,13 +24,13 @@ constexpr size_t kv_most_parts = 16;
 
 // What all caches of a model have in common, but for the type, which a session may choose.
 struct KvLayout {
-    ggml_backend_buffer_type_t buffer_type = nullptr;
+    DeviceMemory memory;
     int64_t layers = 0;
     int64_t hidden = 0;  // H: of all heads of keys, which may be fewer than those of queries
     int64_t head = 0;    // D
     // Which of two layouts: plain operations', or the fused attention's.
     bool fused = false;
-    // In the fused layout also F16, and Q8_0 for what kv_bytes.h says.
+    // Or F16; in the fused layout also Q8_0, for what kv_bytes.h says.
     ggml_type type = GGML_TYPE_F32;
     std::shared_ptr<std::atomic<uint64_t>> in_use;  // bytes of all segments alive
 

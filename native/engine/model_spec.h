@@ -38,6 +38,7 @@ struct LoadOptions {
     int threads = 0;            // 0: default_threads()
     uint64_t max_memory = 0;    // bytes; 0: what the machine has available
     bool generic = false;       // on the CPU: GGML's plain operations instead of the fused ones
+    bool discrete = false;      // on the CPU: generic, in memory that is handled as a GPU's
     bool profile = false;       // measure every operation
     uint64_t prompt_cache = 0;  // bytes of keys and values kept for later prompts
     uint64_t kv_budget = 0;     // most bytes of all keys and values; 0 chooses by what is available

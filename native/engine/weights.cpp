@@ -82,12 +82,8 @@ Weights::Weights(const ModelSpec& spec, const LoadOptions& options, Device& devi
                  const LoadProgress& progress)
     : file_(std::make_unique<MappedFile>(spec.path)) {
     declare(spec);
-    refuse_what_does_not_fit(options.max_memory);
-    if (device.uses_host_memory()) {
-        use_in_place(progress);
-    } else {
-        copy_to(device, progress);
-    }
+    refuse_what_does_not_fit(options.max_memory, device.memory());
+    if (!use_in_place(device, progress)) copy_to(device, progress);
     ggml_backend_buffer_set_usage(buffer_.get(), GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
 }
 
@@ -121,11 +117,12 @@ void Weights::declare(const ModelSpec& spec) {
             throw bad_tensor(entry.name, "appears twice");
         }
         total_bytes_ += bytes;
+        if (type == GGML_TYPE_F32) f32_bytes_ += bytes;
     }
 }
 
-void Weights::refuse_what_does_not_fit(uint64_t max_memory) const {
-    const uint64_t limit = max_memory != 0 ? max_memory : system_memory().available;
+void Weights::refuse_what_does_not_fit(uint64_t max_memory, const DeviceMemory& memory) const {
+    const uint64_t limit = max_memory != 0 ? max_memory : memory.available();
     if (limit == 0 || total_bytes_ <= limit) return;  // zero: the system did not say
     throw Error(ErrorCode::OutOfMemory, "The model's weights need " + std::to_string(total_bytes_) +
                                             " bytes of memory, but only " + std::to_string(limit) +
@@ -134,12 +131,14 @@ void Weights::refuse_what_does_not_fit(uint64_t max_memory) const {
         .with("available", static_cast<double>(limit));
 }
 
-void Weights::use_in_place(const LoadProgress& progress) {
+bool Weights::use_in_place(const Device& device, const LoadProgress& progress) {
     // GGML never writes to weights; its interface just has no const.
     uint8_t* base = const_cast<uint8_t*>(file_->data());
-    buffer_.reset(ggml_backend_cpu_buffer_from_ptr(base, file_->size()));
-    if (!buffer_) throw Error(ErrorCode::OutOfMemory, "The weights' buffer cannot be created");
-    copy_vectors();
+    size_t largest = 0;
+    for (const auto& [name, placed] : tensors_) largest = std::max(largest, ggml_nbytes(placed.tensor));
+    buffer_ = device.buffer_over(base, file_->size(), largest);
+    if (!buffer_) return false;
+    if (device.is_host()) copy_vectors();
     for (const auto& [name, placed] : tensors_) {
         if (placed.tensor->data != nullptr) continue;
         ggml_backend_tensor_alloc(buffer_.get(), placed.tensor, base + placed.offset);
@@ -157,6 +156,7 @@ void Weights::use_in_place(const LoadProgress& progress) {
         progress.report(static_cast<double>(end) / static_cast<double>(file_->size()));
     }
     static_cast<void>(sink);
+    return true;
 }
 
 void Weights::copy_vectors() {

@@ -37,6 +37,9 @@ class Weights {
     // The extent of one dimension, or 0 when the file has no tensor of that name.
     int64_t extent(const std::string& name, int dimension) const;
 
+    // Whether most of the file is single precision.
+    bool mostly_f32() const { return 2 * f32_bytes_ > total_bytes_; }
+
     uint64_t mapped_bytes() const { return mapped_bytes_; }
     uint64_t copied_bytes() const { return copied_bytes_; }
 
@@ -47,8 +50,9 @@ class Weights {
     };
 
     void declare(const ModelSpec& spec);
-    void refuse_what_does_not_fit(uint64_t max_memory) const;
-    void use_in_place(const LoadProgress& progress);
+    void refuse_what_does_not_fit(uint64_t max_memory, const DeviceMemory& memory) const;
+    // Whether the device can read the mapped file.
+    bool use_in_place(const Device& device, const LoadProgress& progress);
     void copy_vectors();
     void copy_to(Device& device, const LoadProgress& progress);
 
@@ -59,6 +63,7 @@ class Weights {
     BufferPtr vector_buffer_;  // over vectors_
     std::unordered_map<std::string, Placed> tensors_;
     uint64_t total_bytes_ = 0;
+    uint64_t f32_bytes_ = 0;
     uint64_t mapped_bytes_ = 0;
     uint64_t copied_bytes_ = 0;
 };

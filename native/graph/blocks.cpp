@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/device.h"
 #include "engine/error.h"
-#include "engine/system.h"
 #include "graph/fused.h"
 
 namespace ggml_transformers {
@@ -242,6 +242,30 @@ ggml_tensor* join_heads(ggml_context* context, ggml_tensor* heads_out, ggml_tens
     return ggml_cpy(context, heads_out, split_heads(context, x, group, heads_out->ne[2]));
 }
 
+// All of a group's attention in one operation, where the device has it for such heads; else null. Keys and
+// values are rounded to half precision. [D, A, S, n], as rows lie. Dao et al., "FlashAttention",
+// arXiv:2205.14135.
+ggml_tensor* flash_attention(GraphBuilder& builder, ggml_tensor* queries, ggml_tensor* keys,
+                             ggml_tensor* values, ggml_tensor* bias, float scale) {
+    const bool one_bias = bias == nullptr || bias->ne[2] == 1;
+    if (!one_bias || !builder.device().has_flash_attention(keys->ne[0], keys->ne[2])) return nullptr;
+    ggml_context* context = builder.context();
+    ggml_tensor* mixed = ggml_flash_attn_ext(
+        context, queries, ggml_cast(context, keys, GGML_TYPE_F16), ggml_cast(context, values, GGML_TYPE_F16),
+        bias == nullptr ? nullptr : ggml_cast(context, bias, GGML_TYPE_F16), scale, 0.0f, 0.0f);
+    ggml_prec_set_acc(mixed, GGML_PREC_F32);
+    return mixed;
+}
+
+// Writes `rows` [D, A, S, n] over the group's rows of x [H, T].
+ggml_tensor* replace_rows(ggml_context* context, ggml_tensor* rows, ggml_tensor* x,
+                          const RaggedGroup& group) {
+    const int64_t hidden = x->ne[0], count = group.length * group.count;
+    return ggml_cpy(
+        context, ggml_reshape_2d(context, rows, hidden, count),
+        ggml_view_2d(context, x, hidden, count, x->nb[1], x->nb[1] * static_cast<size_t>(group.first_token)));
+}
+
 }  // namespace
 
 bool attention_is_fused(const GraphBuilder& builder, int64_t head) {
@@ -273,7 +297,8 @@ std::vector<ggml_tensor*> distance_biases(GraphBuilder& builder, const RaggedBat
     return all;
 }
 
-void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads) {
+void require_score_memory(const GraphBuilder& builder, const RaggedBatch& batch, int64_t heads,
+                          int64_t bias_heads) {
     double biases = 0, scores = 0;
     for (const RaggedGroup& group : batch.groups()) {
         const double pairs = static_cast<double>(group.length) * static_cast<double>(group.length);
@@ -281,8 +306,8 @@ void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_
         const double of_group = pairs * static_cast<double>(heads * group.count * sizeof(float));
         scores = std::max(scores, 2 * of_group);
     }
-    require_memory(static_cast<uint64_t>(biases + scores),
-                   "The attention scores (a shorter text needs less)");
+    builder.device().memory().require(static_cast<uint64_t>(biases + scores),
+                                      "The attention scores (a shorter text needs less)");
 }
 
 ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qkv& qkv, int64_t heads,
@@ -299,10 +324,16 @@ ggml_tensor* attention(GraphBuilder& builder, const RaggedBatch& batch, const Qk
         ggml_tensor* bias = extras.biases.empty() ? nullptr : extras.biases[i];
         ggml_tensor* queries = split_heads(context, q, group, heads);  // [D, S, A, n]
         // Fewer heads of keys and values than of queries are repeated by the products.
-        ggml_tensor* keys = split_heads(context, k, group, kv_heads);  // [D, S, A, n]
-        ggml_tensor* values =                                          // [S, D, A, n]
-            ggml_cont(context, ggml_transpose(context, split_heads(context, v, group, kv_heads)));
-        ggml_tensor* weights = ggml_mul_mat(context, keys, queries);  // [S, S, A, n]
+        ggml_tensor* keys = split_heads(context, k, group, kv_heads);    // [D, S, A, n]
+        ggml_tensor* values = split_heads(context, v, group, kv_heads);  // [D, S, A, n]
+        if (extras.scores == nullptr) {
+            if (ggml_tensor* mixed = flash_attention(builder, queries, keys, values, bias, scale)) {
+                builder.append(replace_rows(context, mixed, q, group));
+                continue;
+            }
+        }
+        values = ggml_cont(context, ggml_transpose(context, values));  // [S, D, A, n]
+        ggml_tensor* weights = ggml_mul_mat(context, keys, queries);   // [S, S, A, n]
         weights = ggml_soft_max_ext(context, weights, bias, scale, 0.0f);
         if (extras.scores != nullptr) extras.scores->push_back(builder.output(weights));
         ggml_tensor* mixed = ggml_mul_mat(context, values, weights);  // [D, S, A, n]

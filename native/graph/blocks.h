@@ -136,7 +136,8 @@ std::vector<ggml_tensor*> distance_biases(GraphBuilder& builder, const RaggedBat
 // Plain operations hold the scores of all pairs of a text's tokens, and the biases twice. Throws
 // Error(OutOfMemory) when the batch needs more than there is, before anything is allocated. `bias_heads`: A,
 // or 1 when all heads share a bias.
-void require_score_memory(const RaggedBatch& batch, int64_t heads, int64_t bias_heads);
+void require_score_memory(const GraphBuilder& builder, const RaggedBatch& batch, int64_t heads,
+                          int64_t bias_heads);
 
 // Bidirectional multi-head attention, each sequence on its own: [H, T]. `qkv` must not be used afterwards;
 // `batch` must stay where it is. With biases, scores or shared keys it is plain operations.

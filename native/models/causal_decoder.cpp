@@ -120,7 +120,7 @@ size_t CausalDecoder::Whole::max_nodes(size_t groups) const {
 EncoderOutputs CausalDecoder::Whole::build(GraphBuilder& b, const EncoderBatch& batch,
                                            const EncoderWants& wants) const {
     const int64_t shortest = model_.shortest_reach();
-    require_score_memory(batch.layout, size().heads, shortest < 0 ? 1 : 2);
+    require_score_memory(b, batch.layout, size().heads, shortest < 0 ? 1 : 2);
     AttentionExtras all, near;
     all.biases = causal_masks(b.block("attention"), batch.layout, -1);
     if (shortest >= 0) near.biases = causal_masks(b, batch.layout, shortest);

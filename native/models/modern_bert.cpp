@@ -146,7 +146,7 @@ class ModernBert final : public EncoderModel {
                    make_rotation(b, positions, s.head(), s.head(), p_.local_base),
                    {}};
         if (wants.attentions || !attention_is_fused(b, p_.size.hidden / p_.size.heads)) {
-            require_score_memory(batch.layout, p_.size.heads, 1);
+            require_score_memory(b, batch.layout, p_.size.heads, 1);
             run.local_masks = local_masks(b.block("attention"), batch.layout, p_.reach);
         }
         ggml_tensor* x = embed(b.block("embed"), {w_.tokens, b.input(batch.ids)});  // [H, T]

@@ -90,7 +90,7 @@ class Mpnet final : public PostNormEncoder {
             extras.distances = distances;
             return;
         }
-        require_score_memory(batch, p_.size.heads, p_.size.heads);
+        require_score_memory(b, batch, p_.size.heads, p_.size.heads);
         extras.biases = distance_biases(b, batch, distances);
     }
 

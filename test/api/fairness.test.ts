@@ -18,7 +18,7 @@ describe("a long prompt", () => {
     const least = Math.floor(prompt.length / 32) - 1;
     for (let between = 0; between < least;) {
       let streamed = 0;
-      const window = createTokenWindow(1);
+      const window = createTokenWindow(model, 1);
       const stream = model.generate(generateRequest([1], 900, { window }), () => void streamed++);
       while (streamed === 0) await new Promise(setImmediate);
       window.read(2000);

@@ -26,3 +26,19 @@ it("prints a table", async () => {
   expect([exit, stderr]).toEqual([0, ""]);
   expect(stdout).toMatch(/^device +name +memory +free +features\n(.+\n)*cpu +\S/);
 });
+
+it("tells what is taken by default, and why the others are not", async () => {
+  const { exit, stdout, stderr } = await cli(["devices", "--why"]);
+  expect([exit, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^\S+: the fastest that fits\n(not \S+: .+\n)*$/);
+  const [{ auto, reason, passedOver }] = (await cliJson<Why>(["devices", "--why"])) as [Why];
+  expect(stdout).toBe(
+    [`${auto}: ${reason}\n`, ...passedOver.map(({ id, reason: why }) => `not ${id}: ${why}\n`)].join(""),
+  );
+});
+
+interface Why {
+  auto: string;
+  reason: string;
+  passedOver: { id: string; reason: string }[];
+}

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { quantize, Tokenizer } from "../../lib/index.js";
 import { openModelFile, resolveModel } from "../../lib/model-file.js";
-import { LOWERINGS, withModel } from "../native/models.js";
+import { LOWERINGS, withModel, tolerance } from "../native/models.js";
 import { encode, generate, logits, ragged } from "../native/requests.js";
 import { concatenate } from "../reference/arithmetic.js";
 import {
@@ -20,7 +20,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { ggufWeights, MINI_BERT, MINI_GPT2 } from "./checkpoints.js";
 import { certainTokens } from "./inputs.js";
 
-const TOLERANCE = 2e-4;
+const TOLERANCE = tolerance(2e-4);
 const folder = temporaryFolder();
 const { H } = MINI_BERT;
 

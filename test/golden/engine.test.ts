@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { convert } from "../../lib/index.js";
 import { openModelFile } from "../../lib/model-file.js";
 import type { NativeModel } from "../../lib/native.js";
-import { LOWERINGS, withModel, type Lowering } from "../native/models.js";
+import { LOWERINGS, withModel, type Lowering, tolerance } from "../native/models.js";
 import { encode, generate, logits, ragged } from "../native/requests.js";
 import { concatenate } from "../reference/arithmetic.js";
 import { logSoftmax } from "../reference/gpt2.js";
@@ -12,7 +12,7 @@ import { checkpointFolder, goldenArrays, hasGolden, maxDifference } from "../sup
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { bertCases, certainTokens, embedCases, gpt2Golden } from "./inputs.js";
 
-const TOLERANCE = 2e-4;
+const TOLERANCE = tolerance(2e-4);
 const folder = temporaryFolder();
 
 async function withCheckpoint(name: string, lowering: Lowering, work: (model: NativeModel) => Promise<void>) {

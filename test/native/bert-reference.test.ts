@@ -17,10 +17,10 @@ import {
 import { maxDifference } from "../support/golden.js";
 import { integer, random } from "../support/random.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { LOWERINGS, randomBert, withModel, type BertOptions, type TestModel } from "./models.js";
+import { LOWERINGS, randomBert, withModel, type BertOptions, type TestModel, tolerance } from "./models.js";
 import { encode, ragged, randomIds } from "./requests.js";
 
-const TOLERANCE = 2e-4;
+const TOLERANCE = tolerance(2e-4);
 const SEED = 20_261;
 const folder = temporaryFolder();
 

@@ -4,10 +4,10 @@ import { gpt2Greedy, gpt2Logits, logSoftmax, type ReferenceGpt2Config } from "..
 import { maxDifference } from "../support/golden.js";
 import { random } from "../support/random.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { LOWERINGS, randomGpt2, withModel, type Gpt2Options, type TestModel } from "./models.js";
+import { LOWERINGS, randomGpt2, withModel, type Gpt2Options, type TestModel, tolerance } from "./models.js";
 import { generate, logits, randomIds } from "./requests.js";
 
-const TOLERANCE = 2e-4;
+const TOLERANCE = tolerance(2e-4);
 const SEED = 77_003;
 const folder = temporaryFolder();
 

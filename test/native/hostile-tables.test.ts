@@ -298,6 +298,7 @@ describe("the arguments of loadModel", () => {
       threads: [undefined, -1, 1025, 1.5, Number.NaN, "2", Infinity],
       maxMemory: [undefined, -1, 0.5, Number.NaN, 2 ** 60, "1"],
       generic: [0, 1, "true", null],
+      discrete: [0, 1, "true", null],
     };
     for (const [field, values] of Object.entries(bad)) {
       for (const value of values) {

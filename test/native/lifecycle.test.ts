@@ -129,7 +129,7 @@ describe("a callback", () => {
       let seen = 0;
       const others: Promise<unknown>[] = [];
       // Not finished before it is cancelled, however late the callback comes.
-      const window = createTokenWindow(10);
+      const window = createTokenWindow(model, 10);
       const task: NativeTask<unknown> = model.generate(generateRequest([1, 2], 100, { window }), () => {
         others.push(generate(model, [3], 2));
         if (++seen === 3) task.cancel();

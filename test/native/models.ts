@@ -4,7 +4,9 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { findCudaAddon } from "../../lib/cuda-addon.js";
 import {
+  loadNativeModel,
   native,
   runTask,
   type Activation,
@@ -250,27 +252,50 @@ async function encode(type: TensorType, data: Float32Array, width: number): Prom
   return runTask(() => native().quantizeRows(type, data, width));
 }
 
-/** The two lowerings of a graph on the CPU. */
-export type Lowering = "fused" | "generic";
+/**
+ * The two lowerings of a graph on the CPU, the second in memory that is handled as a GPU's, and a device of this
+ * machine.
+ */
+export type Lowering = "fused" | "generic" | "discrete" | "device";
 
-/** Those to test: the generic one does not depend on the instruction set that is chosen. */
-export const LOWERINGS: readonly Lowering[] = process.env["GGML_TRANSFORMERS_ISA"]
-  ? ["fused"]
-  : ["fused", "generic"];
+/** A device to run tests on instead of the processor, for example `"cuda"`. */
+export const TEST_DEVICE = process.env["GGML_TRANSFORMERS_TEST_DEVICE"];
+
+/** Those to test: the plain operations do not depend on the instruction set that is chosen. */
+export const LOWERINGS: readonly Lowering[] = lowerings();
+
+function lowerings(): Lowering[] {
+  if (TEST_DEVICE) return ["device"];
+  return process.env["GGML_TRANSFORMERS_ISA"] ? ["fused"] : ["fused", "generic", "discrete"];
+}
+
+/** What results may be off by: on a GPU, which rounds factors of products, more than here. */
+export function tolerance(here: number): number {
+  return TEST_DEVICE ? Math.max(here, 1e-3) : here;
+}
 
 /**
  * Numbers of threads whose results are compared. GGML's own threads spin while they wait for each other: more
  * of them than cores, on a busy machine, take minutes for what takes milliseconds.
  */
-export const THREADS: Record<Lowering, readonly number[]> = { fused: [1, 2, 3], generic: [1, 2] };
+export const THREADS: Record<Lowering, readonly number[]> = {
+  fused: [1, 2, 3],
+  generic: [1, 2],
+  discrete: [1, 1],
+  device: [1, 1],
+};
 
 export function loadNative(
   spec: ModelSpec,
   options: Partial<NativeLoadOptions> & { lowering?: Lowering } = {},
 ): Promise<NativeModel> {
-  const { lowering = "fused", ...rest } = options;
-  const complete = { device: "cpu", threads: 2, maxMemory: 0, ...rest, generic: lowering === "generic" };
-  return runTask(() => native().loadModel(spec, complete));
+  const { lowering = TEST_DEVICE ? "device" : "fused", ...rest } = options;
+  const modes = { generic: lowering === "generic", discrete: lowering === "discrete" };
+  const device = lowering === "device" ? TEST_DEVICE! : "cpu";
+  const addon = device.startsWith("cuda") ? findCudaAddon().path : undefined;
+  // What memory is used has nothing to do with threads, and one does not spin.
+  const threads = lowering === "discrete" ? 1 : 2;
+  return loadNativeModel(addon, spec, { device, threads, maxMemory: 0, ...rest, ...modes });
 }
 
 /** Loads, works, disposes. */

@@ -40,7 +40,8 @@ describe.each(LOWERINGS)("a profile, %s", (lowering) => {
       expect(await encode(model, request)).toEqual(plain);
       expect(await encode(model, request)).toEqual(plain);
       const profile = profileOf(model)!;
-      expect(profile).toMatchObject({ lowering, threads: 2 });
+      const kind = lowering === "fused" ? "fused" : "generic";
+      expect(profile).toMatchObject({ lowering: kind, threads: lowering === "discrete" ? 1 : 2 });
       const T = 2 * lengths.reduce((a, b) => a + b);
       const product = (rows: number, width: number, outputs: number) => 2 * rows * width * outputs;
       expect(arithmetic(profile, "qkv")).toBeCloseTo(L * product(T, H, 3 * H), 0);
