@@ -51,6 +51,7 @@ export const GUIDES = [
     text: "In use",
     pages: [
       ["Performance", "docs/performance.md"],
+      ["Devices", "docs/devices.md"],
       ["Electron", "docs/electron.md"],
       ["Command line", "docs/command-line.md"],
       ["Troubleshooting", "docs/troubleshooting.md"],
