@@ -129,7 +129,6 @@ class ModernBert final : public EncoderModel {
         heads.pooler = false;
         return heads;
     }
-    bool keeps_graphs() const override { return false; }
 
     size_t max_nodes(size_t groups) const override {
         constexpr size_t per_layer = 64, per_group = 20, around = 96;
