@@ -2,12 +2,17 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <utility>
 
 #include "engine/cpu_check.h"
 #include "engine/error.h"
 #include "engine/system.h"
 #ifdef GGML_TRANSFORMERS_CUDA
 #include "cuda/cuda_device.h"
+#include "ggml-cuda.h"
+#endif
+#ifdef GGML_USE_METAL
+#include "ggml-metal.h"
 #endif
 
 namespace ggml_transformers {
@@ -21,12 +26,17 @@ struct Gpu {
     DeviceDescription description;
 };
 
-// What GGML calls the backend of that device, as callers do; empty for those that are not offered.
-std::string kind_of(ggml_backend_dev_t device) {
-    const std::string backend = ggml_backend_reg_name(ggml_backend_dev_backend_reg(device));
-    if (backend == "CUDA") return "cuda";
-    if (backend == "MTL") return "metal";
-    return "";
+// The backends of GPUs that this build has, by the name of their kind. They are asked for one by one: GGML's
+// own list of backends also holds the means to load further ones from files.
+std::vector<std::pair<std::string, ggml_backend_reg_t>> gpu_backends() {
+    std::vector<std::pair<std::string, ggml_backend_reg_t>> backends;
+#ifdef GGML_TRANSFORMERS_CUDA
+    backends.emplace_back("cuda", ggml_backend_cuda_reg());
+#endif
+#ifdef GGML_USE_METAL
+    backends.emplace_back("metal", ggml_backend_metal_reg());
+#endif
+    return backends;
 }
 
 Gpu describe(ggml_backend_dev_t device, const std::string& kind, size_t index) {
@@ -54,25 +64,11 @@ Gpu describe(ggml_backend_dev_t device, const std::string& kind, size_t index) {
 std::vector<Gpu> list_gpus() {
     quieten_ggml();
     std::vector<Gpu> gpus;
-    for (size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-        const ggml_backend_dev_t device = ggml_backend_dev_get(i);
-        const std::string kind = kind_of(device);
-        if (kind.empty()) continue;
-        size_t index = 0;
-        for (const Gpu& gpu : gpus) index += gpu.description.kind == kind ? 1 : 0;
-        gpus.push_back(describe(device, kind, index));
+    for (const auto& [kind, backend] : gpu_backends()) {
+        for (size_t i = 0; i < ggml_backend_reg_dev_count(backend); ++i)
+            gpus.push_back(describe(ggml_backend_reg_dev_get(backend, i), kind, i));
     }
     return gpus;
-}
-
-// GGML's list has the CPU's backend as well, which must not be touched on others.
-bool cpu_is_supported() {
-    try {
-        require_supported_cpu();
-        return true;
-    } catch (const Error&) {
-        return false;
-    }
 }
 
 bool is_meant(const std::string& id, const DeviceDescription& device) {
@@ -97,9 +93,7 @@ void quieten_ggml() {
 
 std::vector<DeviceDescription> list_devices() {
     std::vector<DeviceDescription> devices;
-    if (cpu_is_supported()) {
-        for (Gpu& gpu : list_gpus()) devices.push_back(std::move(gpu.description));
-    }
+    for (Gpu& gpu : list_gpus()) devices.push_back(std::move(gpu.description));
     const SystemMemory memory = system_memory();
     devices.push_back({"cpu", "cpu", cpu_name(), memory.total, memory.available, cpu_features(), ""});
     return devices;
