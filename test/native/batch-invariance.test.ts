@@ -128,7 +128,9 @@ describe.each(LOWERINGS)(
       const { spec } = await randomBert(folder, { type: "Q8_0", H: 64, A: 4, F: 128, V: 67, context: 40 });
       const inputs = randomInputs(16, 67, 40);
       const request = ragged(inputs.map(({ ids }) => ids));
-      // With attention weights asked for, they are computed apart from the products: the rounding may differ.
+      // With attention weights asked for, they are computed apart from the products: the rounding may differ, and
+      // more so on a GPU, where flash attention takes keys and values in F16.
+      const difference = lowering === "discrete" ? 1e-3 : 1e-4;
       const { attentions, ...others } = OUTPUTS;
       await withModel(spec, { lowering }, async (model) => {
         const all = await encode(model, { ...request, ...others, pooling: "mean" });
@@ -144,7 +146,7 @@ describe.each(LOWERINGS)(
           }
         }
         const { lastHiddenState } = await encode(model, { ...request, lastHiddenState: true, attentions });
-        expect(cosine(lastHiddenState!, all.lastHiddenState!)).toBeGreaterThan(1 - 1e-4);
+        expect(cosine(lastHiddenState!, all.lastHiddenState!)).toBeGreaterThan(1 - difference);
       });
     });
   },
