@@ -15,7 +15,9 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
 const VITEST = path.join(ROOT, "node_modules", "vitest", "vitest.mjs");
 /** These do not reach the addon, or start programs that are not Node. */
 const LEFT_OUT = [
-  ...["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference"].map((area) => `test/${area}/**`),
+  ...["package", "vendor", "tokenizer", "gguf", "cli", "docs", "reference", "runtimes", "electron"].map(
+    (area) => `test/${area}/**`,
+  ),
   // These measure resident memory, of which the sanitizer holds most, or speed, or count allocations.
   "test/api/memory.test.ts",
   "test/native/resident-memory.test.ts",
