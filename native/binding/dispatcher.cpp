@@ -82,9 +82,13 @@ Napi::Object Dispatcher::task_object(Napi::Env env, TaskId id, std::function<voi
     Napi::Object object = Napi::Object::New(env);
     object.Set("promise", task->deferred.Promise());
     task->cancel = std::move(cancel);
-    object.Set("cancel", Napi::Function::New(env, [this, id](const Napi::CallbackInfo&) {
-                   const Task* open_task = find(id);
-                   if (open_task != nullptr && open_task->cancel) open_task->cancel();
+    object.Set("cancel", Napi::Function::New(env, [this, id](const Napi::CallbackInfo& call) {
+                   Task* open_task = find(id);
+                   if (open_task == nullptr) return;
+                   // Its end is waited for, also where the engine tells only now that it has paused.
+                   rest(call.Env(), id, false);
+                   open_task->cancelled = true;
+                   if (open_task->cancel) open_task->cancel();
                }));
     return object;
 }
@@ -136,7 +140,7 @@ void Dispatcher::forget(Napi::Env env, TaskId id) { erase(env, id); }
 
 void Dispatcher::rest(Napi::Env env, TaskId id, bool rests) {
     Task* task = find(id);
-    if (task == nullptr || task->rests == rests) return;
+    if (task == nullptr || task->rests == rests || (rests && task->cancelled)) return;
     task->rests = rests;
     count_awake(env, rests ? -1 : 1);
 }

@@ -45,7 +45,8 @@ class Dispatcher {
     // Keeps a value until the task ends: memory that an engine writes to. Not for tasks with `on_event`,
     // which an exception ends while their engine still works.
     void hold(TaskId id, const Napi::Object& value);
-    // A task that rests does not keep the process alive. Nothing happens for one that has ended.
+    // A task that rests does not keep the process alive; one that is cancelled does until it has ended.
+    // Nothing happens for one that has.
     void rest(Napi::Env env, TaskId id, bool rests);
     // Closes a task whose promise nobody has seen.
     void forget(Napi::Env env, TaskId id);
@@ -77,6 +78,7 @@ class Dispatcher {
         std::function<void()> cancel;
         Napi::ObjectReference held;
         bool rests = false;
+        bool cancelled = false;
     };
 
     static void call_js(napi_env env, napi_value, void* context, void*);

@@ -135,6 +135,38 @@ describe("a process", () => {
     expect({ exit, stdout }).toEqual({ exit: 0, stdout: "length\n" });
   });
 
+  it("stays alive until a stream that was paused has ended, however it is ended", async () => {
+    const { exit, stdout, stderr } = await run(`
+      ${load}
+      const options = { maxTokens: 400, ignoreEos: true };
+      const began = async (stream) => (await stream.next(), stream);
+      loaded.then(async ([, generator]) => {
+        // Left before the engine pauses, as it does, and after.
+        for (let i = 0; i < 20; i++) {
+          const stream = await began(generator.stream("a", options));
+          await new Promise((resolve) => setTimeout(resolve, i % 4));
+          await stream.return();
+        }
+        const stop = new AbortController();
+        const aborted = await began(generator.stream("a", { ...options, signal: stop.signal }));
+        const session = generator.createSession();
+        const disposed = await began(session.stream(options));
+        const closed = await began(generator.stream("a", options));
+        await generator.generate("a", { maxTokens: 60, ignoreEos: true }); // all are paused by now
+        stop.abort();
+        console.log((await aborted.result.catch((error) => error)).code);
+        session.dispose();
+        const left = await disposed.result.catch((error) => error);
+        console.log(left.finishReason ?? left.code);
+        const end = generator.dispose();
+        console.log((await closed.result.catch((error) => error)).code);
+        await end;
+      });
+    `);
+    expect(stderr).toBe("");
+    expect({ exit, stdout }).toEqual({ exit: 0, stdout: "ABORTED\nDISPOSED\nDISPOSED\n" });
+  });
+
   it("ends although it is stopped with streams that are paused", async () => {
     const { exit, stderr } = await run(`
       const { Worker } = require("node:worker_threads");
