@@ -44,7 +44,7 @@ const CONSTRAINTS = {
 };
 
 /** GPT-2's tokens as bytes: lines of a first rank and the tokens from there on, in base64. */
-function vocabulary() {
+function vocabulary(model) {
   const tokens = Array.from({ length: END_OF_TEXT + 1 }, () => Buffer.alloc(0));
   for (const line of ranks.bpe_ranks.split("\n")) {
     const [, first, ...all] = line.split(" ");
@@ -52,7 +52,7 @@ function vocabulary() {
   }
   const offsets = new Int32Array(tokens.length + 1);
   tokens.forEach((token, i) => (offsets[i + 1] = offsets[i] + token.length));
-  return createVocabulary(Buffer.concat(tokens), offsets);
+  return createVocabulary(model, Buffer.concat(tokens), offsets);
 }
 
 const machine = hardware();
@@ -62,7 +62,7 @@ console.log(`load average before: ${machine.loadBefore.toFixed(2)}; medians of $
 const { spec } = await openModelFile(await randomModel("gpt2", flags.type));
 const settings = { device: "cpu", threads: 1, maxMemory: 0 };
 const model = await native().loadModel(spec, settings).promise;
-const tokens = vocabulary();
+const tokens = vocabulary(model);
 const automata = Object.entries(CONSTRAINTS).map(([name, options]) => [
   name,
   buildAutomaton(planConstraint(options).grammar),

@@ -24,11 +24,20 @@ int32_t lowest_bit(uint64_t word) {
 
 void ConstraintSampler::apply(Candidates& candidates, const SamplingContext& context) {
     const std::shared_ptr<const Continuation> allowed = next(context);
+    const auto contains = [&](int32_t id) { return allowed->allows(id); };
     const auto is_stop = [&](int32_t id) {
-        return allowed->complete && std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
+        return std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
     };
+    if (allowed->complete) {
+        for (Candidate& candidate : candidates) {
+            if (!contains(candidate.id) && !is_stop(candidate.id)) candidate.logit = forbidden;
+        }
+        return;
+    }
+    // Chosen without a branch, which nobody could predict: which tokens are allowed has no pattern.
     for (Candidate& candidate : candidates) {
-        if (!allowed->allows(candidate.id) && !is_stop(candidate.id)) candidate.logit = forbidden;
+        const float choices[] = {forbidden, candidate.logit};
+        candidate.logit = choices[contains(candidate.id) ? 1 : 0];
     }
 }
 
