@@ -6,7 +6,7 @@ import { codeBlocks } from "../docs/markdown.js";
 import { ROOT } from "../package/stage.js";
 import { writeRandomBert } from "../support/random-models.js";
 
-const SECTION = "## Five examples";
+const SECTION = "## Examples";
 
 export interface Example {
   /** Its heading, in kebab case. */
