@@ -26,8 +26,14 @@ export interface StreamSettings {
 
 const DEFAULT_HIGH_WATER_MARK = 16;
 
+/**
+ * Why a consumer left. Without a reason, `abort()` makes an error of its own, whose stack holds the stream that it was
+ * called in; the registry below holds the signal, so the stream would never be garbage.
+ */
+const LEFT = "The consumer left the stream";
+
 /** Collected while their generation goes on or is paused: nobody can read the rest. */
-const abandoned = new FinalizationRegistry<AbortController>((leave) => leave.abort());
+const abandoned = new FinalizationRegistry<AbortController>((leave) => leave.abort(LEFT));
 
 /** Those with a `next()` that is not settled: somebody waits for them, though nobody may hold them. */
 const awaited = new Set<GenerationStream>();
@@ -60,7 +66,7 @@ export class GenerationStream implements AsyncIterableIterator<GenerationChunk>,
     this.result.catch(() => {});
     this.#settle = settle;
     this.#chunks = chunksOf(start, settings, this.#leave, settle);
-    abandoned.register(this, this.#leave);
+    abandoned.register(this, this.#leave, this.#leave);
   }
 
   /** The next chunk; the first call begins the generation. Rejects with what the generation rejects with. */
@@ -99,7 +105,8 @@ export class GenerationStream implements AsyncIterableIterator<GenerationChunk>,
 
   /** Comes before the request to return, which waits for a next() that may itself be waiting for a token. */
   #end(): void {
-    this.#leave.abort();
+    this.#leave.abort(LEFT);
+    abandoned.unregister(this.#leave);
     if (this.#hasBegun) return;
     this.#hasBegun = true;
     this.#settle(Promise.reject(new AbortError("The consumer left the stream before it began")));
@@ -143,7 +150,8 @@ async function* chunksOf(
     }
     await ended;
   } finally {
-    leave.abort();
+    leave.abort(LEFT);
+    abandoned.unregister(leave);
     await ended.catch(() => {});
   }
 }

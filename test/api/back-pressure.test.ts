@@ -247,6 +247,51 @@ describe("a stream that is dropped", () => {
   });
 });
 
+describe("a stream that has ended", () => {
+  const read = { ...LONG, maxTokens: 8 };
+  const ENDS: [string, () => Promise<GenerationStream>][] = [
+    [
+      "was read to its end",
+      async () => {
+        const stream = generator.stream(PROMPT, read);
+        await readAll(stream);
+        return stream;
+      },
+    ],
+    [
+      "was left",
+      async () => {
+        const stream = generator.stream(PROMPT, read);
+        for await (const _ of stream) break;
+        return stream;
+      },
+    ],
+    [
+      "was never begun",
+      async () => {
+        const stream = generator.stream(PROMPT, read);
+        await stream.return();
+        return stream;
+      },
+    ],
+  ];
+
+  it.each(ENDS)("is garbage when it %s", async (_, end) => {
+    const begin = async () => {
+      const stream = await end();
+      await stream.result.catch(() => {});
+      return new WeakRef(stream);
+    };
+    const streams = await Promise.all(Array.from({ length: 5 }, begin));
+    // What deref() returns stays for the rest of its turn, so that asking in between would keep them.
+    for (let turn = 0; turn < 10; turn++) {
+      await nextTurn();
+      collect();
+    }
+    expect(streams.filter((each) => each.deref())).toEqual([]);
+  });
+});
+
 describe("highWaterMark", () => {
   it.each([0, 1.5, -1, "4", Number.NaN])("is not %s", (highWaterMark) => {
     expect(() => generator.stream("a", { highWaterMark: highWaterMark as number })).toThrow(
