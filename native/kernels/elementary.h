@@ -3,6 +3,9 @@
 // The polynomials are minimax fits of this project (Lawson's iteration in double precision, coefficients then
 // rounded to float); no tables. `V` is one of the F32x16 of simd_*.h. Bounds were measured over every float
 // or a dense sweep by test/native/kernel_check.cpp, which holds them.
+//
+// No result is subnormal, and no number on the way to one: zero takes their place. Intel's processors need a
+// hundred times as long for a vector with one such number.
 #pragma once
 
 namespace ggml_transformers {
@@ -15,7 +18,7 @@ inline V polynomial(const float (&c)[count], V x) {
     return sum;
 }
 
-// 2^x to 1 ulp, for x in [-160, 130].
+// 2^x to 1 ulp, for x in [-126, 130].
 template <class V>
 inline V exp2_within(V x) {
     constexpr float power[] = {1.0f,           0.69314718f,    0.240226477f,  0.0555033237f,
@@ -24,10 +27,11 @@ inline V exp2_within(V x) {
     return scale_by_power(polynomial(power, sub(x, whole)), whole);
 }
 
-// The same over the whole range, through the subnormal numbers to zero and up to infinity.
+// The same over the whole range, from zero to infinity.
 template <class V>
 inline V exp2(V x) {
-    return exp2_within(min(V::set(130.0f), max(V::set(-160.0f), x)));
+    const V least = V::set(-126.0f);
+    return select_less(x, least, V::zero(), exp2_within(min(V::set(130.0f), max(least, x))));
 }
 
 // e^x to 1 ulp, over the whole range as exp2.
@@ -35,12 +39,13 @@ template <class V>
 inline V exp(V x) {
     constexpr float power[] = {1.0f,          1.0f,           0.49999994f,   0.166664317f,
                                0.0416680016f, 0.00837416295f, 0.00138436444f};
-    x = min(V::set(90.0f), max(V::set(-110.0f), x));
-    const V whole = round(mul(x, V::set(1.44269504f)));
+    const V least = V::set(-87.33f);
+    const V within = min(V::set(90.0f), max(least, x));
+    const V whole = round(mul(within, V::set(1.44269504f)));
     // ln 2 in two parts; the first has few enough bits for whole * part to be exact.
-    V rest = fnma(whole, V::set(0.693145752f), x);
+    V rest = fnma(whole, V::set(0.693145752f), within);
     rest = fnma(whole, V::set(1.42860677e-6f), rest);
-    return scale_by_power(polynomial(power, rest), whole);
+    return select_less(x, least, V::zero(), scale_by_power(polynomial(power, rest), whole));
 }
 
 // tanh x to 1.5 ulp.
@@ -61,7 +66,7 @@ inline V silu(V x) {
 }
 
 // x times the normal distribution's lower tail at x, by erf: with an absolute error below 1.3e-7 |x|, which
-// far out on the negative side goes to zero with the result.
+// far out on the negative side goes to zero with the result; below -12.9 it is zero.
 //
 // With t = |x| and Q(t) the upper tail, gelu(x) = max(x, 0) - t Q(t) for either sign. The logarithm of Q is
 // all but a parabola, so one polynomial and one exp2 give Q, with small relative error down to where it
@@ -80,8 +85,10 @@ inline V gelu(V x) {
                                    2.59805375e-07f,
                                    -9.1926422e-09f,
                                    1.35732522e-10f};
-    const V t = min(V::set(14.5f), abs(x));
-    return fnma(t, exp2_within(polynomial(log2_tail, t)), max(V::zero(), x));
+    const V most = V::set(12.9f);
+    const V t = min(most, abs(x));
+    const V tail = select_less(most, abs(x), V::zero(), exp2_within(polynomial(log2_tail, t)));
+    return fnma(t, tail, max(V::zero(), x));
 }
 
 // GELU with tanh in place of erf, as GPT-2 has it: x / (1 + e^-2u), u = sqrt(2 / pi) (x + 0.044715 x^3).
