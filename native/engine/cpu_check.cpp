@@ -13,6 +13,10 @@
 #else
 #include <cpuid.h>
 #endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
 #define GT_ARM64 1
 #if defined(_WIN32)
@@ -61,8 +65,19 @@ bool bit(uint32_t word, int index) { return ((word >> index) & 1u) != 0; }
 
 struct X86Features {
     bool avx2 = false, fma = false, f16c = false, bmi2 = false, avx_vnni = false;
-    bool avx512 = false, avx512_vnni = false, avx512_bf16 = false;
+    bool avx512 = false, avx512_vnni = false, avx512_bf16 = false, amx_int8 = false;
 };
+
+// The state of tiles is large, so that an operating system may want to be asked for it, once for the process.
+// It refuses where a thread's stack for signals has no room for it.
+bool may_use_tiles() {
+#if defined(__linux__)
+    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+    return false;
+#endif
+}
 
 X86Features detect() {
     X86Features f;
@@ -82,6 +97,8 @@ X86Features detect() {
     f.avx512 = zmm && bit(seven.ebx, 16) && bit(seven.ebx, 17) && bit(seven.ebx, 30) && bit(seven.ebx, 31);
     f.avx512_vnni = f.avx512 && bit(seven.ecx, 11);
     f.avx512_bf16 = f.avx512 && bit(seven_one.eax, 5);
+    const bool tiles = (states & 0x60000) == 0x60000 && bit(seven.edx, 24) && bit(seven.edx, 25);
+    f.amx_int8 = f.avx512 && tiles && may_use_tiles();
     return f;
 }
 
@@ -116,6 +133,7 @@ std::vector<std::string> cpu_features() {
     add(f.avx512, "AVX512");
     add(f.avx512_vnni, "AVX512-VNNI");
     add(f.avx512_bf16, "AVX512-BF16");
+    add(f.amx_int8, "AMX-INT8");
     return names;
 }
 

@@ -13,8 +13,8 @@ namespace {
 
 // A panel of weights and some rows: together below 32 KB in eight bits; the F32 panel is cut to the same
 // size.
-constexpr int64_t rows = 4 * row_tile;
-constexpr int64_t q8_width = 384;
+constexpr int64_t rows = 8 * row_tile;
+constexpr int64_t q8_width = 256;
 constexpr int64_t f32_width = 96;
 
 // The best of many short rounds in which each thread does the same: operations per second.

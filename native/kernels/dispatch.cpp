@@ -17,6 +17,21 @@ bool same_name(const std::string& a, const char* b) {
     return i == a.size() && b[i] == '\0';
 }
 
+#if defined(__x86_64__) && defined(__linux__)
+// AVX-512's, but for the products that tiles do.
+const Kernels& amx_kernels() {
+    static const Kernels table = [] {
+        Kernels kernels = avx512::table;
+        kernels.isa = "AMX-INT8";
+        kernels.gemm[static_cast<int>(Format::Q8_0)] = amx::gemm<UnitQ8_0>;
+        kernels.gemm[static_cast<int>(Format::Q4_0)] = amx::gemm<UnitQ4_0>;
+        kernels.gemm[static_cast<int>(Format::Q4_K)] = amx::gemm<UnitQ4_K>;
+        return kernels;
+    }();
+    return table;
+}
+#endif
+
 std::vector<const Kernels*> detect() {
     std::vector<const Kernels*> found;
     const std::vector<std::string> features = cpu_features();
@@ -27,6 +42,9 @@ std::vector<const Kernels*> detect() {
     };
 #if defined(__x86_64__) || defined(_M_X64)
     const bool avx2 = has("AVX2") && has("FMA") && has("F16C");
+#if defined(__linux__)
+    if (avx2 && has("AVX512-VNNI") && has("AMX-INT8")) found.push_back(&amx_kernels());
+#endif
     if (avx2 && has("AVX512-VNNI")) found.push_back(&avx512::table);
     if (avx2 && has("AVX-VNNI")) found.push_back(&avxvnni::table);
     if (avx2) found.push_back(&avx2::table);

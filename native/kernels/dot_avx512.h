@@ -10,7 +10,7 @@
 
 #include "kernels/formats.h"
 
-namespace ggml_transformers::avx512 {
+namespace ggml_transformers::KERNEL_NAMESPACE {
 
 struct Dots {
     using Ints = __m512i;
@@ -65,4 +65,4 @@ struct Dots {
     static void store(float* p, Floats v) { _mm512_store_ps(p, v); }
 };
 
-}  // namespace ggml_transformers::avx512
+}  // namespace ggml_transformers::KERNEL_NAMESPACE

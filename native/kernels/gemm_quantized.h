@@ -277,12 +277,12 @@ struct Prefetch {
 // in this one.
 constexpr int64_t few_rows = 16;
 
-// The weights of panel `index`, if there is one, over as many tiles as those rows make.
+// The weights of panel `index`, if there is one, over that many tiles.
 template <class Unit>
-KERNEL_INLINE inline Prefetch prefetch_panel(const PackedWeights& weights, int64_t index, int64_t rows) {
-    if (rows < few_rows || index * panel_columns >= weights.n) return {};
+KERNEL_INLINE inline Prefetch prefetch_panel(const PackedWeights& weights, int64_t index, int64_t tiles) {
+    if (index * panel_columns >= weights.n) return {};
     const int64_t bytes = weights.k / Unit::k * static_cast<int64_t>(sizeof(Unit));
-    const int64_t lines = (bytes * 4 / rows + 63) / 64;
+    const int64_t lines = (bytes / tiles + 63) / 64;
     return {static_cast<const char*>(weights.data) + index * bytes, lines * 64};
 }
 
@@ -302,8 +302,9 @@ void multiply_rows(const PackedWeights& weights, const char* values, int64_t row
     for (int64_t panel = piece.panel_begin; panel < piece.panel_end; ++panel) {
         const Unit* units = weights.panel<Unit>(panel);
         Prefetch prefetch;
-        if (piece.ahead > 0)
-            prefetch = prefetch_panel<Unit>(weights, panel + piece.ahead, piece.row_end - piece.row_begin);
+        const int64_t row_count = piece.row_end - piece.row_begin;
+        if (piece.ahead > 0 && row_count >= few_rows)
+            prefetch = prefetch_panel<Unit>(weights, panel + piece.ahead, row_count / together);
         const int64_t first = panel * panel_columns;
         const int64_t columns = weights.n - first < panel_columns ? weights.n - first : panel_columns;
         for (int64_t begin = piece.row_begin; begin < piece.row_end; begin += finished_rows) {

@@ -1,4 +1,6 @@
 // The AVX512-VNNI table; the kernels over vectors of any instruction set are instantiated here.
+#define KERNEL_NAMESPACE avx512
+
 #include "kernels/attention_f32.h"
 #include "kernels/dot_avx512.h"
 #include "kernels/epilogue.h"

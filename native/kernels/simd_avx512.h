@@ -4,7 +4,7 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-namespace ggml_transformers::avx512 {
+namespace ggml_transformers::KERNEL_NAMESPACE {
 
 struct F32x16 {
     static constexpr int groups = 2;
@@ -111,4 +111,4 @@ inline void store_words(F32x16 a, F32x16 b, int16_t* out) {
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 16), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(b.v)));
 }
 
-}  // namespace ggml_transformers::avx512
+}  // namespace ggml_transformers::KERNEL_NAMESPACE

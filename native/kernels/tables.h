@@ -27,6 +27,12 @@ namespace avx512 {
 extern const Kernels table;
 }  // namespace avx512
 
+// With AMX, which only bytes gain from.
+namespace amx {
+template <class Unit>
+void gemm(const PackedWeights& weights, const Rows& rows, const Piece& piece, const Epilogue& epilogue);
+}  // namespace amx
+
 // With the dot product extension.
 namespace neon {
 template <class Unit>

@@ -12,10 +12,14 @@ struct Shape {
 };
 
 std::vector<Shape> shapes(Random& random, int64_t k_step) {
-    std::vector<Shape> all = {{k_step, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}, {k_step, 32, 70}};
+    std::vector<Shape> all = {{k_step, 1, 1}, {768, 96, 13}, {3072, 33, 7}, {1024, 64, 12}, {k_step, 32, 70},
+                              {768, 96, 48},  {3 * k_step, 40, 16}};
     for (int64_t t = 1; t <= 13; ++t) all.push_back({random.whole(1, 12) * k_step, random.whole(1, 100), t});
     for (int i = 0; i < 12; ++i)
         all.push_back({random.whole(1, 3072 / k_step) * k_step, random.whole(1, 100), random.whole(1, 13)});
+    // Enough rows for the tiles of processors that have such, and some more.
+    for (int i = 0; i < 6; ++i)
+        all.push_back({random.whole(1, 1024 / k_step) * k_step, random.whole(1, 100), random.whole(14, 150)});
     return all;
 }
 
