@@ -1,7 +1,8 @@
 // What constrained output costs: a token's processor time with a constraint beside one without, turn by turn, on GPT-2's
 // shape with random weights and GPT-2's own vocabulary of 50,257 tokens. Processor time, of one thread, moves less than
-// time on a busy machine, and sampling is work for one thread: with n of them its share is n times as large. Each turn generates from a constraint made anew, so that
-// what it finds out of the vocabulary counts; "again" uses one that knows its way.
+// time on a busy machine, and sampling is work for one thread: with n of them its share is n times as large. Each
+// turn generates from a constraint made anew, so that what it finds out of the vocabulary counts; "again" uses one that
+// knows its way. A text that ends early is compared with one of as many tokens.
 //   npm --prefix bench run bench:constraint -- [--rounds 7] [--tokens 64] [--type Q8_0]
 import { parseArgs } from "node:util";
 import ranks from "js-tiktoken/ranks/gpt2";
@@ -38,6 +39,7 @@ const CONSTRAINTS = {
   "any text": { regex: "[\\s\\S]*" },
   "words of small letters": { regex: "[a-z]+( [a-z]+)*\\." },
   "letters, 100 to 400": { regex: "[\\p{L} ]{100,400}" },
+  "a string, 400 at most": { jsonSchema: { type: "string", maxLength: 400 } },
   "any JSON": { jsonSchema: true },
   "JSON of a schema": { jsonSchema: PERSON },
   "one of 1,000 names": { regex: Array.from({ length: 1000 }, (_, i) => `name ${i * 7919}`).join("|") },
@@ -68,36 +70,40 @@ const automata = Object.entries(CONSTRAINTS).map(([name, options]) => [
   buildAutomaton(planConstraint(options).grammar),
 ]);
 
-/** Milliseconds of processor time for a token, its share of the prompt included. */
-async function decode(constraint, temperature) {
+/** Tokens of a text, and milliseconds of processor time for each, its share of the prompt included. */
+async function decode(constraint, temperature, most = maxTokens) {
   const sampling = { temperature, topK: 0, topP: 1, seed: 1, ...(constraint && { constraint }) };
   // No end-of-text token: a text ends where nothing may follow.
-  const request = { ids: PROMPT, maxTokens, stopIds: new Int32Array(0), sampling, logprobs: false };
+  const request = { ids: PROMPT, maxTokens: most, stopIds: new Int32Array(0), sampling, logprobs: false };
   const before = process.cpuUsage();
   const { tokens: made } = await model.generate(request).promise;
   const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000 / made.length;
+  return { count: made.length, ms: (user + system) / 1000 / made.length };
 }
 
 for (const [kind, temperature] of [
   ["greedy", 0],
   ["sampled", 1],
 ]) {
-  const engines = [{ name: "none" }];
+  const engines = [];
   for (const [name, automaton] of automata) {
     const known = tokens.constrain(automaton);
-    await decode(known, temperature);
-    engines.push({ name, automaton }, { name: `${name}, again`, known });
+    const { count } = await decode(known, temperature);
+    if (!engines.some((each) => each.name === `none, ${count}`))
+      engines.push({ name: `none, ${count}`, count });
+    engines.push({ name, automaton, count }, { name: `${name}, again`, known, count });
   }
-  const times = await samples(engines, Number(flags.rounds), ({ automaton, known }) =>
-    decode(automaton ? tokens.constrain(automaton) : known, temperature),
-  );
-  const base = median(times.get("none"));
-  console.log(`${kind}: ${base.toFixed(2)} ms a token without a constraint`);
-  for (const [name, each] of times) {
-    if (name === "none") continue;
-    const cost = median(each.map((value, i) => value / times.get("none")[i])) - 1;
-    console.log(`  ${name.padEnd(34)} ${(100 * cost).toFixed(1).padStart(6)} %`);
+  const times = await samples(engines, Number(flags.rounds), async ({ automaton, known, count }) => {
+    const constraint = automaton ? tokens.constrain(automaton) : known;
+    return (await decode(constraint, temperature, count)).ms;
+  });
+  console.log(`${kind}, per token:`);
+  for (const { name, count } of engines) {
+    const each = times.get(name);
+    const base = times.get(`none, ${count}`);
+    const cost = median(each.map((value, i) => value / base[i])) - 1;
+    const shown = each === base ? `${median(base).toFixed(2)} ms` : `${(100 * cost).toFixed(1)} %`;
+    console.log(`  ${name.padEnd(34)} ${shown.padStart(9)}  of ${count} tokens`);
   }
 }
 await model.dispose();

@@ -2,7 +2,7 @@
 import { UnsatisfiableConstraintError, UnsupportedError } from "../errors.js";
 import { runNow, type Steps } from "../tokenizer/time-slices.js";
 import type { CodePoints } from "./code-points.js";
-import type { Expression, Grammar } from "./expression.js";
+import { mayBeEmpty, type Expression, type Grammar } from "./expression.js";
 import { utf8Tree, type ByteTree } from "./utf8.js";
 
 /** What the engine takes: see `Network` in native/constraint/automaton.h. */
@@ -11,13 +11,18 @@ export interface Automaton {
   readonly firstEdges: Int32Array;
   /** [E, 4] kind, low, high, target. */
   readonly edges: Int32Array;
-  /** [N] 1 where a text, or a rule, may end. State 0 is the start. */
+  /** [N] 1 where a text, a rule, or what is repeated may end. State 0 is the start. */
   readonly finals: Uint8Array;
+  /** [C, 2] how often something is repeated, at least and at most. */
+  readonly counts: Int32Array;
 }
 
 const BYTES = 0;
 const FREE = 1;
+/** Through the network that begins at `low`. */
 const CALL = 2;
+/** The same, as often as counts[high] say. */
+const REPEAT = 3;
 type Edge = readonly [kind: number, low: number, high: number, target: number];
 
 /** States and edges. A larger network is a mistake, or meant to do harm. */
@@ -35,7 +40,7 @@ export function buildAutomaton(grammar: Grammar): Automaton {
 export function* automatonSteps(grammar: Grammar): Steps<Automaton> {
   const network = new NetworkBuilder(grammar);
   yield* network.build();
-  refuseLeftRecursion(network.edges, network.ruleStates);
+  refuseLeftRecursion(network.edges, network.called);
   const useful = yield* usefulStates(network);
   if (!useful[0]) throw new UnsatisfiableConstraintError("The constraint allows no text at all");
   return yield* flatten(network, useful);
@@ -43,6 +48,10 @@ export function* automatonSteps(grammar: Grammar): Steps<Automaton> {
 
 /** Ranges of code points from which on calling a set takes less than repeating it. */
 const LARGE_SET = 32;
+/** Occurrences from which on they are counted instead of written out. Fewer are cheaper to follow in writing. */
+const MANY = 17;
+/** More than any text has: for the engine, no limit. */
+const MOST_COUNTED = 2 ** 31 - 1;
 
 /** An expression whose texts are to lead from one state to another. */
 interface Part {
@@ -54,10 +63,13 @@ interface Part {
 class NetworkBuilder {
   readonly edges: Edge[][] = [];
   readonly finals = new Set<number>();
+  readonly counts: number[] = [];
   readonly #grammar: Grammar;
   readonly #rules = new Map<string, number>();
   readonly #trees = new Map<string, ByteTree>();
   readonly #sets = new Map<ByteTree, number>();
+  readonly #items = new Map<Expression, number>();
+  readonly #mayBeEmpty = new Map<Expression, boolean>();
   /** Not called by each other: however deep expressions are nested, the stack is not. */
   readonly #parts: Part[] = [];
   #count = 0;
@@ -66,8 +78,9 @@ class NetworkBuilder {
     this.#grammar = grammar;
   }
 
-  get ruleStates(): readonly number[] {
-    return [...this.#rules.values()];
+  /** Where the networks that others call begin. */
+  get called(): readonly number[] {
+    return [...this.#rules.values(), ...this.#sets.values(), ...this.#items.values()];
   }
 
   *build(): Steps<void> {
@@ -191,7 +204,11 @@ class NetworkBuilder {
     }
   }
 
-  *#repeat({ item, least, most }: Expression & { kind: "repeat" }, from: number, to: number): Steps<void> {
+  *#repeat(expression: Expression & { kind: "repeat" }, from: number, to: number): Steps<void> {
+    const { item, least, most } = expression;
+    const isMany = (most === Number.POSITIVE_INFINITY ? least : most) >= MANY;
+    // Each occurrence that is counted takes a byte: the engine relies on it.
+    if (isMany && !(yield* mayBeEmpty(item, this.#mayBeEmpty))) return this.#counted(expression, from, to);
     let at = from;
     const once = () => {
       const next = this.#state();
@@ -215,6 +232,23 @@ class NetworkBuilder {
       yield;
     }
     this.#edge(at, FREE, 0, 0, to);
+  }
+
+  #counted({ item, least, most }: Expression & { kind: "repeat" }, from: number, to: number): void {
+    if (least > MOST_COUNTED) {
+      throw new UnsupportedError(`The constraint is too large: ${least} times is more than any text has`, {
+        limit: MOST_COUNTED,
+      });
+    }
+    if (least === 0) this.#edge(from, FREE, 0, 0, to);
+    let begin = this.#items.get(item);
+    if (begin === undefined) {
+      begin = this.#state();
+      this.#items.set(item, begin);
+      this.#network(item, begin);
+    }
+    this.counts.push(Math.max(1, least), Math.min(most, MOST_COUNTED));
+    this.#edge(from, REPEAT, begin, this.counts.length / 2 - 1, to);
   }
 
   *#list({ items, separator }: Expression & { kind: "list" }, from: number, to: number): Steps<void> {
@@ -253,8 +287,8 @@ class NetworkBuilder {
 }
 
 /** A rule that calls itself before it has read anything would never end. */
-function refuseLeftRecursion(edges: readonly Edge[][], rules: readonly number[]): void {
-  const calledFirst = new Map(rules.map((begin) => [begin, callsWithoutBytes(edges, begin)]));
+function refuseLeftRecursion(edges: readonly Edge[][], called: readonly number[]): void {
+  const calledFirst = new Map(called.map((begin) => [begin, callsWithoutBytes(edges, begin)]));
   const open = new Set<number>();
   const done = new Set<number>();
   const visit = (begin: number): void => {
@@ -263,11 +297,15 @@ function refuseLeftRecursion(edges: readonly Edge[][], rules: readonly number[])
       throw new UnsupportedError("A part of the constraint refers to itself before it has any text");
     }
     open.add(begin);
-    for (const called of calledFirst.get(begin)!) visit(called);
+    for (const next of calledFirst.get(begin)!) visit(next);
     open.delete(begin);
     done.add(begin);
   };
-  for (const begin of rules) visit(begin);
+  for (const begin of called) visit(begin);
+}
+
+function isCall(kind: number): boolean {
+  return kind === CALL || kind === REPEAT;
 }
 
 function callsWithoutBytes(edges: readonly Edge[][], begin: number): Set<number> {
@@ -276,7 +314,7 @@ function callsWithoutBytes(edges: readonly Edge[][], begin: number): Set<number>
   const waiting = [begin];
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     for (const [kind, low, , target] of edges[at]!) {
-      if (kind === CALL) calls.add(low);
+      if (isCall(kind)) calls.add(low);
       if (kind !== FREE || seen.has(target)) continue;
       seen.add(target);
       waiting.push(target);
@@ -291,9 +329,9 @@ function* usefulStates({ edges, finals }: NetworkBuilder): Steps<Uint8Array> {
   const sources: { from: number; needs: number | undefined }[][] = Array.from(edges, () => []);
   for (const [from, list] of edges.entries()) {
     for (const [kind, low, , target] of list) {
-      // A call leads on when its rule ends and what follows it does.
-      sources[target]!.push({ from, needs: kind === CALL ? low : undefined });
-      if (kind === CALL) sources[low]!.push({ from, needs: target });
+      // A call leads on when its network ends and what follows it does.
+      sources[target]!.push({ from, needs: isCall(kind) ? low : undefined });
+      if (isCall(kind)) sources[low]!.push({ from, needs: target });
     }
     yield;
   }
@@ -313,17 +351,17 @@ function* usefulStates({ edges, finals }: NetworkBuilder): Steps<Uint8Array> {
   return useful;
 }
 
-function* flatten({ edges, finals }: NetworkBuilder, useful: Uint8Array): Steps<Automaton> {
+function* flatten({ edges, finals, counts }: NetworkBuilder, useful: Uint8Array): Steps<Automaton> {
   const firstEdges = new Int32Array(edges.length + 1);
   const kept: number[] = [];
   for (const [i, list] of edges.entries()) {
     for (const [kind, low, high, target] of list) {
-      if (useful[target] && (kind !== CALL || useful[low])) kept.push(kind, low, high, target);
+      if (useful[target] && (!isCall(kind) || useful[low])) kept.push(kind, low, high, target);
     }
     firstEdges[i + 1] = kept.length / 4;
     yield;
   }
   const isFinal = new Uint8Array(edges.length);
   for (const state of finals) isFinal[state] = 1;
-  return { firstEdges, edges: Int32Array.from(kept), finals: isFinal };
+  return { firstEdges, edges: Int32Array.from(kept), finals: isFinal, counts: Int32Array.from(counts) };
 }

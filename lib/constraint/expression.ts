@@ -1,4 +1,5 @@
 /** Sets of texts, put together from characters. */
+import type { Steps } from "../tokenizer/time-slices.js";
 import type { CodePoints } from "./code-points.js";
 
 export type Expression =
@@ -46,3 +47,43 @@ export const repeat = (item: Expression, least: number, most: number): Expressio
 });
 export const optional = (item: Expression): Expression => repeat(item, 0, 1);
 export const rule = (name: string): Expression => ({ kind: "rule", name });
+
+/** Expressions within expressions that are looked into. */
+const DEEPEST = 64;
+
+/**
+ * Whether the empty text is one of its texts; true where that takes too long to find out.
+ *
+ * @param known - Of expressions that were looked into before.
+ */
+export function* mayBeEmpty(
+  expression: Expression,
+  known: Map<Expression, boolean>,
+  depth = 0,
+): Steps<boolean> {
+  yield;
+  if (depth > DEEPEST) return true;
+  let empty = known.get(expression);
+  if (empty === undefined) known.set(expression, (empty = yield* looksEmpty(expression, known, depth + 1)));
+  return empty;
+}
+
+function* looksEmpty(expression: Expression, known: Map<Expression, boolean>, depth: number): Steps<boolean> {
+  switch (expression.kind) {
+    case "characters":
+      return false;
+    case "text":
+      return expression.text === "";
+    case "sequence":
+      for (const item of expression.items) if (!(yield* mayBeEmpty(item, known, depth))) return false;
+      return true;
+    case "choice":
+      for (const option of expression.options) if (yield* mayBeEmpty(option, known, depth)) return true;
+      return false;
+    case "repeat":
+      return expression.least === 0 || (yield* mayBeEmpty(expression.item, known, depth));
+    case "list":
+    case "rule":
+      return true;
+  }
+}

@@ -32,6 +32,9 @@ Network to_network(const Napi::Value& value) {
     if (edges.size() % 4 != 0) throw wrong_argument("four numbers an edge", "edges");
     for (size_t i = 0; i < edges.size(); i += 4)
         network.edges.push_back({edges[i], edges[i + 1], edges[i + 2], edges[i + 3]});
+    const std::vector<int32_t> counts = to_ids(get_property(object, "counts"), "counts");
+    if (counts.size() % 2 != 0) throw wrong_argument("two numbers a count", "counts");
+    for (size_t i = 0; i < counts.size(); i += 2) network.counts.push_back({counts[i], counts[i + 1]});
     return network;
 }
 

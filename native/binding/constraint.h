@@ -19,7 +19,7 @@ class NativeVocabulary final : public Napi::ObjectWrap<NativeVocabulary> {
     explicit NativeVocabulary(const Napi::CallbackInfo& info);
 
  private:
-    // ({ firstEdges, edges, finals }: Int32Arrays)
+    // ({ firstEdges, edges, finals, counts }: Int32Arrays)
     Napi::Value constrain(const Napi::CallbackInfo& info);
 
     std::shared_ptr<const TokenTrie> tokens_;

@@ -17,23 +17,25 @@ std::shared_ptr<const Continuation> Constraint::after(const int32_t* tokens, int
     const std::lock_guard<std::mutex> lock(mutex_);
     if (automaton_.size() > most_states || automaton_.positions() > most_positions) {
         automaton_.forget();
-        known_.clear();
-        known_count_ = 0;
+        forget_tokens();
         ++age_;
     }
     go(tokens, count, cursor);
     if (cursor.state_ == Automaton::dead) return find(Automaton::dead);
     const auto at = static_cast<size_t>(cursor.state_);
     if (at < known_.size() && known_[at]) return known_[at];
-    if (known_count_ >= most_continuations) {
-        known_.clear();
-        known_count_ = 0;
-    }
+    if (known_count_ >= most_continuations) forget_tokens();
     const std::shared_ptr<const Continuation> found = find(cursor.state_);
     known_.resize(std::max(known_.size(), at + 1));
     known_[at] = found;
     ++known_count_;
     return found;
+}
+
+void Constraint::forget_tokens() {
+    known_.clear();
+    known_count_ = 0;
+    usual_tokens_.clear();
 }
 
 void Constraint::go(const int32_t* tokens, int64_t count, Cursor& cursor) {
@@ -62,26 +64,43 @@ void Constraint::read(int32_t id, Cursor& cursor) {
 
 std::shared_ptr<const Continuation> Constraint::find(Automaton::State state) {
     auto found = std::make_shared<Continuation>();
-    found->tokens.resize(static_cast<size_t>((vocabulary_->vocabulary() + 63) / 64));
-    if (state == Automaton::dead) return found;
+    if (state == Automaton::dead) {
+        found->tokens.resize(words());
+        return found;
+    }
     found->complete = automaton_.accepts(state);
     found->ends = found->complete && automaton_.ends(state);
-    const std::vector<TokenTrie::Node>& nodes = vocabulary_->nodes();
+    found->tokens = usual_tokens(automaton_.alike(state));
+    allow(vocabulary_->long_nodes(), state, found->tokens);
+    return found;
+}
+
+const std::vector<uint64_t>& Constraint::usual_tokens(Automaton::State state) {
+    const auto [found, is_new] = usual_tokens_.try_emplace(state);
+    if (is_new) {
+        found->second.resize(words());
+        allow(vocabulary_->usual_nodes(), state, found->second);
+    }
+    return found->second;
+}
+
+void Constraint::allow(const std::vector<TokenTrie::Node>& nodes, Automaton::State state,
+                       std::vector<uint64_t>& tokens) {
     path_.resize(static_cast<size_t>(vocabulary_->depth()) + 1);
-    path_[0] = state;
-    for (size_t i = 0; i < nodes.size();) {
-        const TokenTrie::Node& node = nodes[i];
-        const Automaton::State next = automaton_.step(path_[node.depth], node.byte);
+    Automaton::State* const path = path_.data();
+    path[0] = state;
+    const TokenTrie::Node* const end = nodes.data() + nodes.size();
+    for (const TokenTrie::Node* node = nodes.data(); node != end;) {
+        const Automaton::State next = automaton_.step(path[node->depth], node->byte);
         if (next == Automaton::dead) {
-            i = static_cast<size_t>(node.skip);
+            node = nodes.data() + node->skip;
             continue;
         }
-        path_[node.depth + size_t{1}] = next;
-        for (int32_t id = node.token; id >= 0; id = vocabulary_->twin(id))
-            found->tokens[static_cast<size_t>(id) / 64] |= uint64_t{1} << (static_cast<uint32_t>(id) % 64);
-        ++i;
+        path[node->depth + size_t{1}] = next;
+        for (int32_t id = node->token; id >= 0; id = vocabulary_->twin(id))
+            tokens[static_cast<size_t>(id) / 64] |= uint64_t{1} << (static_cast<uint32_t>(id) % 64);
+        ++node;
     }
-    return found;
 }
 
 }  // namespace ggml_transformers

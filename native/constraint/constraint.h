@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "constraint/automaton.h"
@@ -27,7 +28,7 @@ struct Continuation {
 class Constraint {
  public:
     Constraint(Network network, std::shared_ptr<const TokenTrie> vocabulary)
-        : automaton_(std::move(network)), vocabulary_(std::move(vocabulary)) {}
+        : automaton_(std::move(network), TokenTrie::usual), vocabulary_(std::move(vocabulary)) {}
 
     // Where a request's text has led, so that only what is new of it need be read.
     class Cursor {
@@ -45,12 +46,20 @@ class Constraint {
     void go(const int32_t* tokens, int64_t count, Cursor& cursor);
     void read(int32_t id, Cursor& cursor);
     std::shared_ptr<const Continuation> find(Automaton::State state);
+    // Of at most TokenTrie::usual bytes: the same for all states that are alike.
+    const std::vector<uint64_t>& usual_tokens(Automaton::State state);
+    // Adds those that may follow.
+    void allow(const std::vector<TokenTrie::Node>& nodes, Automaton::State state,
+               std::vector<uint64_t>& tokens);
+    void forget_tokens();
+    size_t words() const { return static_cast<size_t>((vocabulary_->vocabulary() + 63) / 64); }
 
     std::mutex mutex_;
     Automaton automaton_;
     std::shared_ptr<const TokenTrie> vocabulary_;
     std::vector<std::shared_ptr<const Continuation>> known_;  // by state
     int64_t known_count_ = 0;
+    std::unordered_map<Automaton::State, std::vector<uint64_t>> usual_tokens_;
     uint64_t age_ = 1;  // times that the automaton has forgotten its states
     std::vector<Automaton::State> path_;
 };

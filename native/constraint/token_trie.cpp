@@ -28,47 +28,54 @@ TokenTrie::TokenTrie(std::vector<uint8_t> bytes, std::vector<int32_t> offsets)
             .with("length", static_cast<int64_t>(longest_));
 }
 
-const std::vector<TokenTrie::Node>& TokenTrie::nodes() const {
+const TokenTrie& TokenTrie::built() const {
     std::call_once(built_, [this] { build(); });
-    return nodes_;
+    return *this;
 }
 
 void TokenTrie::build() const {
-    std::vector<int32_t> order;
+    std::vector<int32_t> usual_ids, long_ids;
     for (int32_t id = 0; id < vocabulary(); ++id) {
-        if (begin(id) != end(id)) order.push_back(id);
+        if (begin(id) != end(id)) (end(id) - begin(id) <= usual ? usual_ids : long_ids).push_back(id);
     }
-    std::sort(order.begin(), order.end(), [this](int32_t a, int32_t b) {
+    twins_.assign(static_cast<size_t>(vocabulary()), -1);
+    usual_nodes_ = tree_of(std::move(usual_ids));
+    long_nodes_ = tree_of(std::move(long_ids));
+}
+
+std::vector<TokenTrie::Node> TokenTrie::tree_of(std::vector<int32_t> ids) const {
+    std::sort(ids.begin(), ids.end(), [this](int32_t a, int32_t b) {
         const auto [x, y] = std::mismatch(begin(a), end(a), begin(b), end(b));
         if (x == end(a) || y == end(b)) return x == end(a) && (y != end(b) || a < b);
         return *x < *y;
     });
-    twins_.assign(static_cast<size_t>(vocabulary()), -1);
+    std::vector<Node> nodes;
     std::vector<size_t> path;  // the nodes of the last token
     const auto leave = [&](size_t depth) {
         for (; path.size() > depth; path.pop_back())
-            nodes_[path.back()].skip = static_cast<int32_t>(nodes_.size());
+            nodes[path.back()].skip = static_cast<int32_t>(nodes.size());
     };
-    for (const int32_t id : order) {
+    for (const int32_t id : ids) {
         const uint8_t* byte = begin(id);
         size_t shared = 0;
-        while (shared < path.size() && byte != end(id) && nodes_[path[shared]].byte == *byte) {
+        while (shared < path.size() && byte != end(id) && nodes[path[shared]].byte == *byte) {
             ++shared;
             ++byte;
         }
         if (byte == end(id)) {  // sorted: what is shared whole is the token before
-            Node& last = nodes_[path.back()];
+            Node& last = nodes[path.back()];
             twins_[static_cast<size_t>(id)] = std::exchange(last.token, id);
             continue;
         }
         leave(shared);
         for (; byte != end(id); ++byte) {
-            nodes_.push_back({0, -1, static_cast<uint16_t>(path.size()), *byte});
-            path.push_back(nodes_.size() - 1);
+            nodes.push_back({0, -1, static_cast<uint16_t>(path.size()), *byte});
+            path.push_back(nodes.size() - 1);
         }
-        nodes_.back().token = id;
+        nodes.back().token = id;
     }
     leave(0);
+    return nodes;
 }
 
 }  // namespace ggml_transformers

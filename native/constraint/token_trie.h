@@ -25,20 +25,26 @@ class TokenTrie {
         uint16_t depth;
         uint8_t byte;
     };
-    // Made at the first call, by whoever needs it.
-    const std::vector<Node>& nodes() const;
+    // Of the tokens of at most `usual` bytes, and of the few that are longer. Made at the first call, by
+    // whoever needs it.
+    static constexpr int32_t usual = 16;
+    const std::vector<Node>& usual_nodes() const { return built().usual_nodes_; }
+    const std::vector<Node>& long_nodes() const { return built().long_nodes_; }
     int32_t depth() const { return longest_; }
     // Another token of the same bytes, or -1.
     int32_t twin(int32_t id) const { return twins_[static_cast<size_t>(id)]; }
 
  private:
+    const TokenTrie& built() const;
     void build() const;
+    std::vector<Node> tree_of(std::vector<int32_t> ids) const;
 
     std::vector<uint8_t> bytes_;
     std::vector<int32_t> offsets_;
     int32_t longest_ = 0;
     mutable std::once_flag built_;
-    mutable std::vector<Node> nodes_;
+    mutable std::vector<Node> usual_nodes_;
+    mutable std::vector<Node> long_nodes_;
     mutable std::vector<int32_t> twins_;
 };
 

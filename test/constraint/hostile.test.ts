@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { buildAutomaton } from "../../lib/constraint/automaton.js";
 import { planConstraint, type ConstraintOptions } from "../../lib/constraint/constraint.js";
 import { InvalidArgumentError, UnsatisfiableConstraintError, UnsupportedError } from "../../lib/index.js";
+import { read } from "../support/automaton.js";
 
 const build = (options: ConstraintOptions) => buildAutomaton(planConstraint(options)!.grammar);
 const times = (count: number, make: (i: number) => string) =>
@@ -10,16 +11,12 @@ const times = (count: number, make: (i: number) => string) =>
 
 describe("regular expressions", () => {
   it.each([
-    ["a large count", "a{1000000000}"],
+    ["a count larger than any text", "a{99999999999}"],
     ["a large count of nothing", "(?:){1000000000}"],
-    ["a large count of what cannot be", "[^\\s\\S]{1000000000}"],
     ["a large count of what may be left out", "(?:[^\\s\\S]?){2147483647}"],
-    ["counts of counts", "(((a{1000}){1000}){1000}){1000}"],
     ["counts of counts of nothing", "((((){1000}){1000}){1000}){1000}"],
-    ["counts of counts of what cannot be", "((([]{1000}){1000}){1000}){1000}"],
     ["a million alternatives", times(1_000_000, String).join("|")],
     ["a million empty alternatives", "|".repeat(1_000_000)],
-    ["many alternatives, counted", `(?:${"a|".repeat(60_000)}b){50}`],
     ["groups within groups", `${"(".repeat(100_000)}a${")".repeat(100_000)}`],
     ["some groups within groups", `${"(?:".repeat(20_000)}a${")?".repeat(20_000)}`],
     ["a class of very many", `[${"\\p{L}".repeat(60_000)}]`],
@@ -31,6 +28,25 @@ describe("regular expressions", () => {
       ) as Error,
     );
   });
+
+  it.each([
+    ["a large count", "a{1000000000}", "a".repeat(50)],
+    ["a larger count that is none of a text", "a{3,99999999999}", "a".repeat(50)],
+    ["counts of counts", "(((a{1000}){1000}){1000}){1000}", "a".repeat(50)],
+    ["many alternatives, counted", `(?:${"a|".repeat(60_000)}b){50}`, "ab".repeat(20)],
+  ])("%s takes no more than a small one", (_, regex, beginning) => {
+    const automaton = build({ regex });
+    expect(automaton.finals.length).toBeLessThan(100);
+    expect(read(automaton, beginning)).not.toBe("neither");
+    expect(read(automaton, `${beginning}c`)).toBe("neither");
+  });
+
+  it.each(["[^\\s\\S]{1000000000}", "((([]{1000}){1000}){1000}){1000}", "(?:[]{20}){20,}"])(
+    "no text at all: %s",
+    (regex) => {
+      expect(() => build({ regex })).toThrow(UnsatisfiableConstraintError);
+    },
+  );
 
   it("many alternatives are none too many", () => {
     const words = times(20_000, (i) => `word${i}`);
@@ -71,8 +87,7 @@ describe("schemas", () => {
     ["references that double", doubling(60, (next) => ({ anyOf: [next, next], minimum: 1 }))],
     ["objects that are shared again and again", shared],
     ["deep nesting", deep],
-    ["a long string", { type: "string", maxLength: 1e9 }],
-    ["a long array", { type: "array", items: { type: "null" }, minItems: 1e9 }],
+    ["a longer array than any text", { type: "array", items: { type: "null" }, minItems: 1e10 }],
     ["very many values", { enum: times(1_000_000, String) }],
     [
       "very many options, each compared with each",
@@ -86,9 +101,18 @@ describe("schemas", () => {
       "a very long name",
       { type: "object", properties: { ["x".repeat(500_000)]: true }, additionalProperties: true },
     ],
-    ["a pattern of its own kind", { type: "string", pattern: "(((a{1000}){1000}){1000}){1000}" }],
+    ["a pattern of its own kind", { type: "string", pattern: "((a{0,1000}){1000}){1000}" }],
   ])("%s", (_, jsonSchema) => {
     expect(() => build({ jsonSchema: jsonSchema as Record<string, unknown> })).toThrow(UnsupportedError);
+  });
+
+  it("a long string and a long array are none too long", () => {
+    const string = build({ jsonSchema: { type: "string", maxLength: 1e9 } });
+    expect(read(string, JSON.stringify("any text \n".repeat(20)))).toBe("text");
+    const array = build({ jsonSchema: { type: "array", items: { type: "null" }, minItems: 1e9 } });
+    expect(read(array, "[null, null")).toBe("beginning");
+    expect(read(array, "[null, null]")).toBe("neither");
+    expect(string.finals.length + array.finals.length).toBeLessThan(200);
   });
 
   it("one that contains itself is none", () => {

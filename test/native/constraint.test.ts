@@ -14,7 +14,9 @@ const NETWORK = {
   firstEdges: Int32Array.of(0, 1, 1),
   edges: Int32Array.of(0, 97, 98, 1),
   finals: Uint8Array.of(0, 1),
+  counts: new Int32Array(0),
 };
+const REPEATED = { ...NETWORK, edges: Int32Array.of(3, 0, 0, 1) };
 const make = (bytes: unknown = Buffer.from("abc"), offsets: unknown = Int32Array.of(0, 1, 3)) =>
   new (native().Vocabulary)(bytes as Uint8Array, offsets as Int32Array);
 
@@ -57,8 +59,16 @@ describe("an automaton", () => {
     ["an edge to a negative state", { ...NETWORK, edges: Int32Array.of(1, 0, 0, -1) }],
     ["no byte", { ...NETWORK, edges: Int32Array.of(0, 97, 256, 1) }],
     ["no range", { ...NETWORK, edges: Int32Array.of(0, 98, 97, 1) }],
-    ["no kind", { ...NETWORK, edges: Int32Array.of(3, 97, 98, 1) }],
+    ["no kind", { ...NETWORK, edges: Int32Array.of(4, 97, 98, 1) }],
     ["a call of no state", { ...NETWORK, edges: Int32Array.of(2, 5, 0, 1) }],
+    ["a repetition without a count", REPEATED],
+    [
+      "a repetition of no state",
+      { ...REPEATED, edges: Int32Array.of(3, 5, 0, 1), counts: Int32Array.of(1, 2) },
+    ],
+    ["half a count", { ...NETWORK, counts: Int32Array.of(1) }],
+    ["a count of nothing", { ...NETWORK, counts: Int32Array.of(0, 2) }],
+    ["a count with least above most", { ...NETWORK, counts: Int32Array.of(3, 2) }],
   ])("is refused for %s", (_, network) => {
     expect(() => vocabulary.constrain(network as typeof NETWORK)).toThrow(
       expect.objectContaining({ code: "INVALID_ARGUMENT" }) as Error,
@@ -77,22 +87,43 @@ describe("an automaton", () => {
 
 const V = 67;
 
+const NO_LIMIT = 2 ** 31 - 1;
+
 /** A network of a few states without pruning: it has dead ends, and rules that call themselves. */
 function randomNetwork(next: () => number): Automaton {
   const states = 2 + integer(next, 6);
-  const lists = Array.from({ length: states }, () =>
-    Array.from({ length: 1 + integer(next, 3) }, () => {
-      const kind = [0, 0, 0, 0, 1, 2][integer(next, 6)]!;
-      const low = 97 + integer(next, 5);
-      return [kind, kind === 2 ? integer(next, states) : low, low + integer(next, 4), integer(next, states)];
-    }),
+  const counts = Array.from({ length: 3 }, () => {
+    const least = 1 + integer(next, 8);
+    return [least, [least, least + integer(next, 9), NO_LIMIT][integer(next, 3)]!];
+  });
+  const bytes = () => {
+    const low = 97 + integer(next, 5);
+    return [0, low, low + integer(next, 4), integer(next, states)];
+  };
+  const edge = () => {
+    const target = integer(next, states);
+    switch (integer(next, 7)) {
+      case 0:
+        return [1, 0, 0, target];
+      case 1:
+        return [2, integer(next, states), 0, target];
+      case 2:
+        return [3, states - 1, integer(next, counts.length), target];
+      default:
+        return bytes();
+    }
+  };
+  // What is repeated begins in the last state, with a byte.
+  const lists = Array.from({ length: states }, (_, i) =>
+    i === states - 1 ? [bytes(), bytes()] : Array.from({ length: 1 + integer(next, 3) }, edge),
   );
   const firstEdges = new Int32Array(states + 1);
   lists.forEach((list, i) => (firstEdges[i + 1] = firstEdges[i]! + list.length));
   return {
     firstEdges,
     edges: Int32Array.from(lists.flat(2)),
-    finals: Uint8Array.from({ length: states }, () => (integer(next, 3) === 0 ? 1 : 0)),
+    finals: Uint8Array.from({ length: states }, (_, i) => (i < states - 1 && integer(next, 3) === 0 ? 1 : 0)),
+    counts: Int32Array.from(counts.flat()),
   };
 }
 

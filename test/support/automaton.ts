@@ -1,18 +1,29 @@
-/** Follows automata plainly: all positions at once, calls on a list. */
+/** Follows automata plainly: all positions at once, calls on a list, what is repeated counted there. */
 import type { Automaton } from "../../lib/constraint/automaton.js";
 import { integer } from "./random.js";
 
-type Calls = { readonly target: number; readonly outer: Calls } | undefined;
+type Calls = Call | undefined;
+interface Call {
+  readonly target: number;
+  readonly outer: Calls;
+  /** Of what is repeated, and how often it was read before. */
+  readonly repeat?: { readonly begin: number; readonly least: number; readonly most: number };
+  readonly read: number;
+}
 interface Position {
   readonly state: number;
   readonly calls: Calls;
 }
 
-const depthOf = (calls: Calls): number => (calls ? 1 + depthOf(calls.outer) : 0);
+/** Limited for rules alone. */
+const depthOf = (calls: Calls): number => (calls ? (calls.repeat ? 0 : 1) + depthOf(calls.outer) : 0);
 const keyOf = ({ state, calls }: Position): string => {
-  const targets: number[] = [];
-  for (let at = calls; at; at = at.outer) targets.push(at.target);
-  return `${state}:${targets.join()}`;
+  const open: string[] = [];
+  for (let at = calls; at; at = at.outer) {
+    const { begin, least, most } = at.repeat ?? {};
+    open.push([at.target, begin, least, most, at.read].join(" "));
+  }
+  return `${state}:${open.join()}`;
 };
 
 function edgesOf({ firstEdges, edges }: Automaton, state: number) {
@@ -30,26 +41,39 @@ function reachable(automaton: Automaton, from: readonly Position[]): Position[] 
     const key = keyOf(at);
     if (seen.has(key)) continue;
     seen.set(key, at);
-    if (automaton.finals[at.state] && at.calls) {
-      waiting.push({ state: at.calls.target, calls: at.calls.outer });
-    }
-    for (const [kind, low, , target] of edgesOf(automaton, at.state)) {
+    if (automaton.finals[at.state] && at.calls) waiting.push(...ended(at.calls));
+    for (const [kind, low, high, target] of edgesOf(automaton, at.state)) {
       if (kind === 1) waiting.push({ state: target, calls: at.calls });
       if (kind === 2 && depthOf(at.calls) < 128) {
-        waiting.push({ state: low, calls: { target, outer: at.calls } });
+        waiting.push({ state: low, calls: { target, outer: at.calls, read: 0 } });
+      }
+      if (kind === 3) {
+        const { counts } = automaton;
+        const repeat = { begin: low, least: counts[2 * high]!, most: counts[2 * high + 1]! };
+        waiting.push({ state: low, calls: { target, outer: at.calls, repeat, read: 0 } });
       }
     }
   }
   return [...seen.values()];
 }
 
+/** Where it goes on after what was called. */
+function ended(call: Call): Position[] {
+  const { target, outer, repeat } = call;
+  const read = call.read + 1;
+  const positions: Position[] = [];
+  if (!repeat || read >= repeat.least) positions.push({ state: target, calls: outer });
+  if (repeat && read < repeat.most) positions.push({ state: repeat.begin, calls: { ...call, read } });
+  return positions;
+}
+
 const START = [{ state: 0, calls: undefined }];
 const isEnd = (automaton: Automaton) => (at: Position) => automaton.finals[at.state] === 1 && !at.calls;
 
 /** `"text"` when it is one of the automaton's, `"beginning"` when only more of it would be, `"neither"`. */
-export function read(automaton: Automaton, text: string): "text" | "beginning" | "neither" {
+export function read(automaton: Automaton, text: string | Buffer): "text" | "beginning" | "neither" {
   let positions = reachable(automaton, START);
-  for (const byte of Buffer.from(text)) {
+  for (const byte of typeof text === "string" ? Buffer.from(text) : text) {
     const next = positions.flatMap(({ state, calls }) =>
       edgesOf(automaton, state)
         .filter(([kind, low, high]) => kind === 0 && low <= byte && byte <= high)
