@@ -12,7 +12,8 @@ import type { Consumer } from "./generation-stream.js";
 import type { GeneratorCore } from "./generator.js";
 import { processLogits, type LogitsProcessor } from "./logits-processor.js";
 import {
-  runTask,
+  callNative,
+  fromNativeError,
   type Drafting,
   type GenerateRequest,
   type GenerateResult,
@@ -102,7 +103,7 @@ export interface Generation {
   readonly stopString?: string;
   /** The seed used; 0 when greedy. */
   readonly seed: number;
-  /** With `speculation`, unless a stop string or the consumer ended the generation. */
+  /** With `speculation`. */
   readonly speculation?: SpeculationReport;
   /** Where the time went. */
   readonly timings: GenerationTimings;
@@ -116,7 +117,7 @@ export interface GenerationTimings {
   readonly cachedTokens: number;
   /** New tokens. */
   readonly generatedTokens: number;
-  /** Milliseconds waiting for other work on the model; part of `promptMs` when a stop string ended it. */
+  /** Milliseconds waiting for other work on the model. */
   readonly queuedMs: number;
   /** Milliseconds from the start of the prompt's evaluation to the first new token. */
   readonly promptMs: number;
@@ -252,9 +253,7 @@ export async function runGeneration(
       ...(guidance && { guidanceScale: guidance.scale, negativeIds }),
       ...(consumer && { window: consumer.window }),
     });
-    if (plan.signal?.aborted && result === undefined) {
-      throw new AbortError(undefined, { cause: plan.signal.reason });
-    }
+    if (plan.signal?.aborted) throw new AbortError(undefined, { cause: plan.signal.reason });
     return run.finish(ids.length, result);
   } finally {
     for (const each of forget) each();
@@ -274,9 +273,6 @@ class GenerationRun {
   #logits: Float32Array | undefined;
   #prompt: Int32Array = new Int32Array(0);
   #failure: { error: unknown } | undefined;
-  #startedAt = 0;
-  #firstTokenAt = 0;
-  #lastTokenAt = 0;
 
   constructor(core: GenerationCore, plan: GenerationPlan, onChunk: (chunk: GenerationChunk) => void) {
     this.#core = core;
@@ -289,11 +285,12 @@ class GenerationRun {
     this.#stop.abort();
   }
 
-  /** The engine's result, or undefined when the generation was ended from here. */
+  /** The engine's result, or undefined when the generation was ended before it began. */
   async start(
     ids: Int32Array,
     settings: Pick<GenerateRequest, "sampling" | "guidanceScale" | "negativeIds" | "window">,
   ): Promise<GenerateResult | undefined> {
+    if (this.#stop.signal.aborted) return undefined;
     const { maxTokens, logprobs, ignoreEos, drafting } = this.#plan;
     const { eosToken } = this.#core.info;
     const request = {
@@ -306,47 +303,48 @@ class GenerationRun {
       ...settings,
     };
     this.#prompt = ids;
-    this.#startedAt = performance.now();
     const take = (token: number, logprob: number) =>
       token < 0 ? void this.#process() : this.#take(token, logprob);
+    const task = callNative(() => this.#core.model.generate(request, take));
+    const forget = onAbort(this.#stop.signal, () => task.cancel());
     try {
-      return await runTask(() => this.#core.model.generate(request, take), this.#stop.signal);
+      const result = await task.promise;
+      if (!this.#failure) return result;
     } catch (error) {
-      if (this.#failure) throw this.#failure.error;
-      if (error instanceof AbortError && this.#stop.signal.aborted) return undefined;
-      throw error;
+      if (!this.#failure) throw fromNativeError(error);
+    } finally {
+      forget();
     }
+    throw this.#failure.error;
   }
 
-  /** Ends the text and sums up; `result` is undefined when the generation was ended from here. */
+  /** Ends the text and sums up. */
   finish(promptTokens: number, result: GenerateResult | undefined): Generation {
     const { stopString } = this.#text;
     const isStopped = stopString !== undefined;
     for (const chunk of this.#text.end()) this.#onChunk(chunk);
-    const measured = result?.timings ?? {
-      queuedMs: 0,
-      promptMs: Math.max(0, this.#firstTokenAt - this.#startedAt),
-      decodeMs: this.#lastTokenAt - this.#firstTokenAt,
-    };
-    const generatedTokens = this.#tokens.length;
+    const isLeft = this.#stop.signal.aborted && !isStopped;
+    const measured = result?.timings ?? { queuedMs: 0, promptMs: 0, decodeMs: 0 };
+    // The engine may have been a token or two ahead of who ended it.
+    const decoded = (result?.tokens.length ?? 0) - 1;
     const evaluated = result?.evaluatedTokens ?? promptTokens;
     return {
       text: this.#text.text,
       tokens: Int32Array.from(this.#tokens),
       ...(this.#plan.logprobs && { logprobs: Float32Array.from(this.#logprobs) }),
-      finishReason: isStopped ? "stop" : (result?.finishReason ?? "cancelled"),
+      finishReason: isStopped ? "stop" : isLeft ? "cancelled" : result!.finishReason,
       ...(isStopped && { stopString }),
       seed: this.#plan.sampling.seed,
       ...(this.#plan.drafting && result && { speculation: speculationReport(result) }),
       timings: {
         promptTokens,
         cachedTokens: promptTokens - evaluated,
-        generatedTokens,
+        generatedTokens: this.#tokens.length,
         queuedMs: measured.queuedMs,
         promptMs: measured.promptMs,
         decodeMs: measured.decodeMs,
         promptTokensPerSecond: perSecond(evaluated, measured.promptMs),
-        generatedTokensPerSecond: perSecond(generatedTokens - 1, measured.decodeMs),
+        generatedTokensPerSecond: perSecond(decoded, measured.decodeMs),
       },
     };
   }
@@ -369,8 +367,6 @@ class GenerationRun {
   #take(token: number, logprob: number): void {
     // The engine may be a token or two ahead when the generation is ended from here.
     if (this.#stop.signal.aborted || this.#text.stopString !== undefined) return;
-    this.#lastTokenAt = performance.now();
-    if (this.#tokens.length === 0) this.#firstTokenAt = this.#lastTokenAt;
     this.#tokens.push(token);
     if (this.#plan.logprobs) this.#logprobs.push(logprob);
     try {

@@ -238,9 +238,9 @@ export interface GenerateTimings {
 export interface GenerateResult {
   tokens: Int32Array;
   logprobs?: Float32Array;
-  /** `stop`: a stop id; `length`: `maxTokens` reached; `context`: the context is full. */
-  finishReason: "stop" | "length" | "context";
-  /** Tokens of the prompt that were evaluated; the others were kept by the session. */
+  /** `stop`: a stop id; `length`: `maxTokens` reached; `context`: the context is full; `cancelled`: by its task. */
+  finishReason: "stop" | "length" | "context" | "cancelled";
+  /** Tokens of the prompt that had to be evaluated; the others were known. */
   evaluatedTokens: number;
   /** Tokens that were guessed and checked. */
   draftedTokens: number;

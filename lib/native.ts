@@ -59,7 +59,10 @@ export interface NativeLoadOptions {
   profile?: boolean;
 }
 
-/** Work in flight. `cancel` makes the promise reject with an abort as soon as the engine notices; idempotent. */
+/**
+ * Work in flight. `cancel` makes the promise reject with an abort as soon as the engine notices, that of a generation
+ * resolve with what there is; idempotent.
+ */
 export interface NativeTask<T> {
   promise: Promise<T>;
   cancel(): void;

@@ -5,6 +5,12 @@ import type { GenerateRequest, GenerateResult, NativeModel, NativeSession, Nativ
 /** What a session does when its context is full; see `overflow` of `SessionOptions`. */
 export type Overflow = "stop" | "error" | "reevaluate";
 
+/** A generation, which is one request of the engine after another where the context becomes full. */
+interface Run {
+  task: NativeTask<GenerateResult>;
+  isCancelled: boolean;
+}
+
 export class SessionEngine {
   readonly #model: NativeModel;
   readonly #session: NativeSession;
@@ -60,10 +66,13 @@ export class SessionEngine {
     this.#dropped = 0;
     const first = this.#start(request, onToken);
     if (this.#overflow !== "reevaluate") return first;
-    let current = first;
+    const run: Run = { task: first, isCancelled: false };
     return {
-      promise: this.#continueBeyond(request, onToken, first, (next) => (current = next)),
-      cancel: () => current.cancel(),
+      promise: this.#continueBeyond(request, onToken, run),
+      cancel: () => {
+        run.isCancelled = true;
+        run.task.cancel();
+      },
     };
   }
 
@@ -76,11 +85,10 @@ export class SessionEngine {
   async #continueBeyond(
     request: GenerateRequest,
     onToken: ((id: number, logprob: number) => void) | undefined,
-    first: NativeTask<GenerateResult>,
-    replace: (task: NativeTask<GenerateResult>) => void,
+    run: Run,
   ): Promise<GenerateResult> {
-    let result = await first.promise;
-    for (let round = 1; result.finishReason === "context"; round++) {
+    let result = await run.task.promise;
+    for (let round = 1; result.finishReason === "context" && !run.isCancelled; round++) {
       const left = request.maxTokens - result.tokens.length;
       this.#begin = this.#newest(this.sequence(result.tokens));
       this.#dropped = result.tokens.length;
@@ -93,7 +101,7 @@ export class SessionEngine {
         ...(request.sampling.constraint && { constrained: result.tokens }),
       };
       const { negativeIds } = request;
-      const next = this.#start(
+      run.task = this.#start(
         {
           ...request,
           ids: this.#begin,
@@ -105,8 +113,7 @@ export class SessionEngine {
         },
         onToken,
       );
-      replace(next);
-      result = joined(result, await next.promise);
+      result = joined(result, await run.task.promise);
     }
     return result;
   }

@@ -25,6 +25,8 @@ const char* reason_name(FinishReason reason) {
             return "length";
         case FinishReason::Context:
             return "context";
+        case FinishReason::Cancelled:
+            return "cancelled";
     }
     return "length";
 }

@@ -27,6 +27,7 @@ class GenerateJob final : public DecodeJob {
           completion_(std::move(completion)),
           sampler_(request_.sampling),
           speculation_(std::move(request_.drafter), request_.draft_tokens) {
+        result_.evaluated = pending();
         if (request_.session) lease_.emplace(request_.session);
         if (request_.negative_ids.empty()) return;
         guide_ = std::make_shared<GuideJob>(request_.negative_ids, request_.max_tokens);
@@ -61,6 +62,9 @@ class GenerateJob final : public DecodeJob {
         give_back();
         completion_.finish(error);
     }
+
+    // What there is by then is the outcome.
+    void cancel() override { finish(FinishReason::Cancelled); }
 
     bool receive(const float* logits, int64_t rows, const ModelSize& size) override {
         if (result_.tokens.empty()) first_ = Clock::now();
@@ -196,6 +200,7 @@ class GenerateJob final : public DecodeJob {
     void emit(int32_t id, const float* logits, const ModelSize& size) {
         tokens_.push_back(id);
         result_.tokens.push_back(id);
+        last_ = Clock::now();
         float logprob = 0.0f;
         if (request_.logprobs) {
             logprob = static_cast<float>(log_probability(logits, size.vocabulary, id));
@@ -207,10 +212,12 @@ class GenerateJob final : public DecodeJob {
 
     bool finish(FinishReason reason) {
         result_.finish_reason = reason;
-        result_.queued_ms = milliseconds(created_, started_);
-        result_.prompt_ms = milliseconds(started_, first_);
-        result_.decode_ms = milliseconds(first_, Clock::now());
-        if (!lease_) prompts_->add(std::move(cache), tokens_, past_);
+        const auto now = Clock::now();
+        const auto started = std::min(started_, now), first = std::min(first_, now);
+        result_.queued_ms = milliseconds(created_, started);
+        result_.prompt_ms = milliseconds(started, first);
+        result_.decode_ms = milliseconds(first, std::max(first, std::min(last_, now)));
+        if (!lease_ && cache) prompts_->add(std::move(cache), tokens_, past_);
         give_back();
         completion_.finish(std::move(result_));
         return true;
@@ -229,8 +236,10 @@ class GenerateJob final : public DecodeJob {
     std::vector<float> own_;           // [V] the model's logits, while others are made of them
     GenerateResult result_;
     Clock::time_point created_ = Clock::now();
-    Clock::time_point started_ = created_;
-    Clock::time_point first_ = created_;
+    // Until then: in the future.
+    Clock::time_point started_ = Clock::time_point::max();
+    Clock::time_point first_ = Clock::time_point::max();
+    Clock::time_point last_ = Clock::time_point::max();
 };
 
 class LogitsJob final : public DecodeJob {

@@ -10,7 +10,10 @@ namespace ggml_transformers {
 
 namespace {
 
-constexpr size_t most_active = 64;  // sequences that share a step; the rest wait
+constexpr size_t most_at_work = 64;  // requests that share a step; the rest wait
+
+// Those that wait for something from outside have nothing to do.
+bool at_work(const DecodeJob& job) { return !job.waiting() || (job.companion && !job.companion->waiting()); }
 
 KvLayout layout_of(const ModelSize& size, const Device& device, bool fused,
                    std::shared_ptr<std::atomic<uint64_t>> kv_bytes) {
@@ -44,6 +47,7 @@ void DecodeScheduler::step(const std::function<bool()>& stopping) {
     pause();
     unpause();
     admit();
+    choose();
     take_turns();
     stalled_ = turns_.empty();
     if (stalled_) return;
@@ -52,11 +56,15 @@ void DecodeScheduler::step(const std::function<bool()>& stopping) {
     } catch (...) {
         const Error error = current_error();
         for (const Turn& turn : turns_) {
-            turn.job->fail(job_error(error, turn.job->cancelled()));
+            if (turn.job->cancelled())
+                turn.job->cancel();
+            else
+                turn.job->fail(job_error(error, false));
             remove(turn.job);
         }
     }
     turns_.clear();
+    chosen_.clear();
 }
 
 void DecodeScheduler::release_activations() {
@@ -68,7 +76,7 @@ void DecodeScheduler::drop_cancelled() {
     // Asked once: a job may be cancelled at any moment, and none is to go untold.
     const auto tell = [](const auto& job) {
         const bool cancelled = job->cancelled();
-        if (cancelled) job->fail(aborted());
+        if (cancelled) job->cancel();
         return cancelled;
     };
     const auto drop = [&](auto& jobs) {
@@ -94,7 +102,7 @@ void DecodeScheduler::pause() {
 
 // Sequences that may go on do so in the order in which they were paused.
 void DecodeScheduler::unpause() {
-    for (auto next = paused_.begin(); next != paused_.end() && active_.size() < most_active;) {
+    for (auto next = paused_.begin(); next != paused_.end() && has_place();) {
         if ((*next)->paused()) {
             ++next;
             continue;
@@ -105,9 +113,15 @@ void DecodeScheduler::unpause() {
     }
 }
 
+bool DecodeScheduler::has_place() const {
+    const auto taken =
+        std::count_if(active_.begin(), active_.end(), [](const auto& job) { return at_work(*job); });
+    return static_cast<size_t>(taken) < most_at_work;
+}
+
 // Sequences start in the order they came, as many as memory holds KV caches for.
 void DecodeScheduler::admit() {
-    while (!waiting_.empty() && active_.size() < most_active) {
+    while (!waiting_.empty() && has_place()) {
         const std::shared_ptr<DecodeJob> job = waiting_.front();
         uint64_t bytes = job->lane_bytes(layout_, model_.size());
         for (DecodeJob* each : {job.get(), job->companion.get()}) {
@@ -155,11 +169,28 @@ void DecodeScheduler::reserve(DecodeJob& job) {
     job.started(size);
 }
 
+// Where many have waited for something at once, there may be more than share a step: those then take turns.
+void DecodeScheduler::choose() {
+    chosen_.clear();
+    others_.clear();
+    bool has_more = false;
+    for (const auto& job : active_) {
+        const bool has_work = at_work(*job) && !job->paused();
+        const bool is_chosen = has_work && chosen_.size() < most_at_work;
+        has_more = has_more || (has_work && !is_chosen);
+        (is_chosen ? chosen_ : others_).push_back(job);
+    }
+    if (has_more) {
+        active_.swap(others_);
+        active_.insert(active_.end(), chosen_.begin(), chosen_.end());
+    }
+    others_.clear();
+}
+
 // Calls use(job, sequence) for the sequences that have something to evaluate.
 template <class Use>
 void DecodeScheduler::each_sequence(Use&& use) {
-    for (const auto& job : active_) {
-        if (job->paused()) continue;
+    for (const auto& job : chosen_) {
         if (!job->waiting()) use(job, job);
         if (job->companion && !job->companion->waiting()) use(job, job->companion);
     }
@@ -179,7 +210,7 @@ void DecodeScheduler::take_turns() {
         left -= 1 + guessed;
     });
     int64_t lanes = left / 2;
-    for (const auto& job : active_) {
+    for (const auto& job : chosen_) {
         const int64_t count = std::min(job->lanes(), lanes);
         for (int64_t lane = 0; lane < count; ++lane) turns_.push_back({job, job, job->lane(lane)});
         lanes -= count;

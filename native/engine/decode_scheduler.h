@@ -43,7 +43,7 @@ struct GenerateRequest {
     double guidance_scale = 1.0;
 };
 
-enum class FinishReason { Stop, Length, Context };
+enum class FinishReason { Stop, Length, Context, Cancelled };
 
 struct GenerateResult {
     std::vector<int32_t> tokens;
@@ -131,6 +131,8 @@ class DecodeJob {
     // `logits` [rows, V] of the tokens just evaluated, as many as were wanted. True when the job is finished.
     virtual bool receive(const float* logits, int64_t rows, const ModelSize& size) = 0;
     virtual void fail(const Error& error) = 0;
+    // Somebody has cancelled it.
+    virtual void cancel() { fail(aborted()); }
     virtual void started(const ModelSize&) {}
     // It waits for something from outside, and evaluates nothing meanwhile.
     virtual bool waiting() const { return false; }
@@ -222,6 +224,8 @@ class DecodeScheduler {
     void pause();
     void unpause();
     void admit();
+    bool has_place() const;
+    void choose();
     bool has_room(uint64_t bytes) const;
     void require_room(uint64_t bytes) const;
     void take_turns();
@@ -248,6 +252,7 @@ class DecodeScheduler {
     bool stalled_ = false;  // the last step found that all wait for something from outside
 
     // The batch at hand. Their memory is used again for the next one.
+    std::vector<std::shared_ptr<DecodeJob>> chosen_, others_;
     std::vector<Turn> turns_;
     DecoderBatch batch_;
     std::vector<float> rows_;

@@ -72,6 +72,19 @@ describe("generate", () => {
     expect(byP.size).toBeGreaterThan(1);
   });
 
+  it("says where the time went when a stop string ends it", async () => {
+    const whole = await generator.generate("The sea was calm, and", { maxTokens: 30, ignoreEos: true });
+    const { timings, tokens, speculation } = await generator.generate("The sea was calm, and", {
+      maxTokens: 10_000,
+      stop: whole.text.slice(-3),
+      speculation: { method: "promptLookup" },
+    });
+    expect(timings.generatedTokens).toBe(tokens.length);
+    for (const name of ["promptMs", "decodeMs", "promptTokensPerSecond", "generatedTokensPerSecond"] as const)
+      expect(timings[name], name).toBeGreaterThan(0);
+    expect(speculation).toMatchObject({ acceptanceRate: expect.any(Number) as number });
+  });
+
   it("stops before a stop string and says which", async () => {
     const whole = await generator.generate("The President of the", { maxTokens: 60 });
     const words = whole.text.split(" ").filter((word) => word.length > 2);

@@ -118,6 +118,19 @@ describe("logitsProcessor", () => {
     expect((await held).tokens).toEqual((await generator.generate(PROMPT, { maxTokens: 3 })).tokens);
   });
 
+  it("does not keep others waiting where as many as share a step are at work, and more", async () => {
+    const { pass, release } = gate();
+    const options = { maxTokens: 6, ignoreEos: true };
+    const held = Array.from({ length: 150 }, () =>
+      generator.generate(PROMPT, { ...options, logitsProcessor: pass }),
+    );
+    const plain = await Promise.all(Array.from({ length: 70 }, () => generator.generate(PROMPT, options)));
+    release();
+    // All of them at once now.
+    const beside = [...held, ...Array.from({ length: 70 }, () => generator.generate(PROMPT, options))];
+    for (const { tokens } of await Promise.all(beside)) expect(tokens).toEqual(plain[0]!.tokens);
+  });
+
   it("of more requests than share a step does not stop the rest", async () => {
     const many = Array.from({ length: 100 }, (_, i) =>
       generator.generate(PROMPT, { maxTokens: 3, ignoreEos: true, logitsProcessor: () => later(i % 5) }),

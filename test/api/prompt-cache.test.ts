@@ -29,6 +29,37 @@ describe("prompts that begin alike", () => {
     expect(plain.memory().kvCache).toBe(0);
   });
 
+  it("are not evaluated again after what a stop string, a reader or a signal ended", async () => {
+    await using generator = await Generator.load("mini-gpt2", { threads: 1 });
+    const { text } = await plain.generate(PROMPT, { maxTokens: 12 });
+    const stop = text.slice(-4);
+    const controller = new AbortController();
+    const onToken = () => controller.abort();
+    const ways: [string, (prompt: string) => Promise<unknown>][] = [
+      [PROMPT, (prompt) => generator.generate(prompt, { stop, maxTokens: 100 })],
+      [
+        "The President of the United States spoke to the congress about the revenue of the last year",
+        async (prompt) => {
+          for await (const _ of generator.stream(prompt, { ignoreEos: true })) break;
+        },
+      ],
+      [
+        "It is a truth universally acknowledged, that a single man in possession of a good fortune",
+        (prompt) => generator.generate(prompt, { signal: controller.signal, onToken }).catch(() => {}),
+      ],
+    ];
+    for (const [prompt, run] of ways) {
+      await run(prompt);
+      const { timings, tokens } = await generator.generate(prompt, { maxTokens: 3 });
+      expect(timings.cachedTokens).toBeGreaterThanOrEqual(16);
+      expect(tokens).toEqual((await plain.generate(prompt, { maxTokens: 3 })).tokens);
+    }
+    // Where a stop string ends the second one, too.
+    const { timings, stopString } = await generator.generate(PROMPT, { stop, maxTokens: 100 });
+    expect(stopString).toBe(stop);
+    expect(timings.promptTokens - timings.cachedTokens).toBeLessThanOrEqual(16);
+  });
+
   it("give the same bits as without, alone and at once (seed 6)", async () => {
     await using generator = await Generator.load("mini-gpt2", { threads: 2, promptCache: 3 * 2 ** 20 });
     const next = random(6);

@@ -192,6 +192,20 @@ describe("the context limit", () => {
     expect([...session.tokens]).toEqual([...sequence, ...ids].slice(-20));
   });
 
+  it("ends a generation whose last token there spells a stop string", async () => {
+    using session = generator.createSession({ contextLength, overflow: "reevaluate" });
+    await session.append({ ids });
+    using twin = await session.fork();
+    const { tokens } = await twin.generate({ maxTokens: 4 });
+    const { tokenizer } = generator;
+    const stop = tokenizer.decode(tokens.subarray(3));
+    expect(tokenizer.decode(tokens.subarray(0, 3))).not.toContain(stop);
+    // Nobody would ever see the end of the next round.
+    const { stopString, finishReason } = await session.generate({ maxTokens: 2 ** 31 - 1, stop });
+    expect({ stopString, finishReason }).toEqual({ stopString: stop, finishReason: "stop" });
+    expect([...session.tokens]).toEqual([...ids, ...tokens]);
+  });
+
   it("is at most the model's", () => {
     const { contextLength: most } = generator.info;
     expect(generator.createSession({ contextLength: most }).contextLength).toBe(most);

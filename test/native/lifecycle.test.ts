@@ -18,11 +18,11 @@ const OPTIONS = { device: "cpu", threads: 2, maxMemory: 0, generic: false };
 const batch = { ...ragged(Array.from({ length: 40 }, () => randomIds(next, 100, V))), lastHiddenState: true };
 const prompt = randomIds(next, 100, V);
 
-/** The code of the error, or "none". */
+/** The code of the error, or "none". A generation that was cancelled gives what there is: the same code. */
 async function outcome(task: Promise<unknown>): Promise<string> {
   try {
-    await task;
-    return "none";
+    const result = await task;
+    return (result as { finishReason?: string }).finishReason === "cancelled" ? "ABORTED" : "none";
   } catch (error) {
     return (error as { code: string }).code;
   }
