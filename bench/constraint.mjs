@@ -6,10 +6,10 @@
 //   npm --prefix bench run bench:constraint -- [--rounds 7] [--tokens 64] [--type Q8_0]
 import { parseArgs } from "node:util";
 import ranks from "js-tiktoken/ranks/gpt2";
-import { buildAutomaton } from "../dist/constraint/automaton.js";
-import { planConstraint } from "../dist/constraint/constraint.js";
+import { constraintSteps, planConstraint } from "../dist/constraint/constraint.js";
 import { openModelFile } from "../dist/model-file.js";
 import { createVocabulary, native } from "../dist/native.js";
+import { runNow } from "../dist/tokenizer/time-slices.js";
 import { hardware, median, samples } from "./measure.mjs";
 import { randomModel } from "./models.mjs";
 
@@ -67,7 +67,7 @@ const model = await native().loadModel(spec, settings).promise;
 const tokens = vocabulary(model);
 const automata = Object.entries(CONSTRAINTS).map(([name, options]) => [
   name,
-  buildAutomaton(planConstraint(options).grammar),
+  runNow(constraintSteps(planConstraint(options))),
 ]);
 
 /** Tokens of a text, and milliseconds of processor time for each, its share of the prompt included. */

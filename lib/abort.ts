@@ -1,3 +1,5 @@
+import { AbortError } from "./errors.js";
+
 /**
  * Callbacks waiting for a signal, which itself gets one listener however many calls share it: Node warns of a
  * leak at the eleventh.
@@ -23,4 +25,15 @@ function listen(signal: AbortSignal): Set<() => void> {
   };
   signal.addEventListener("abort", fire, { once: true });
   return callbacks;
+}
+
+/** The promise's outcome, or an {@link AbortError} when the signal fires before. */
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new AbortError(undefined, { cause: signal.reason }));
+    if (signal.aborted) abort();
+    const forget = onAbort(signal, abort);
+    promise.then(resolve, reject).finally(forget);
+  });
 }

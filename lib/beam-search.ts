@@ -156,7 +156,7 @@ export async function beamSearch(
   const ids = await promptIds(core, checkedPrompt, signal);
   const sampling = {
     ...planSampling(core, checked),
-    ...(constraint && { constraint: await constraintFor(core, constraint) }),
+    ...(constraint && { constraint: await constraintFor(core, constraint, signal) }),
   };
   const total = Math.min(maxTokens, Math.max(1, core.info.contextLength - ids.length));
   const report = onProgress && ((done: number) => onProgress({ done, total }));

@@ -242,7 +242,7 @@ export async function runGeneration(
   const { guidance } = plan;
   const negativeIds =
     guidance?.negative === undefined ? ids.slice(-1) : await promptIds(core, guidance.negative, plan.signal);
-  const constraint = plan.constraint && (await constraintFor(core, plan.constraint));
+  const constraint = plan.constraint && (await constraintFor(core, plan.constraint, plan.signal));
   const run = new GenerationRun(core, plan, consumer?.onChunk ?? ((chunk) => plan.onToken?.(chunk)));
   const ends = [plan.signal, consumer?.left];
   const forget = ends.map((each) => onAbort(each, () => run.cancel()));

@@ -122,7 +122,7 @@ class NetworkBuilder {
   *#connect({ expression, from, to }: Part): Steps<void> {
     switch (expression.kind) {
       case "characters":
-        return this.#set(expression.set, from, to);
+        return this.#set(expression.set, yield* this.#tree(expression.set), from, to);
       case "text":
         return yield* this.#text(expression.text, from, to);
       case "sequence":
@@ -166,8 +166,7 @@ class NetworkBuilder {
   }
 
   /** A large set has a network of its own, which each place calls. */
-  #set(set: CodePoints, from: number, to: number): void {
-    const tree = this.#tree(set);
+  #set(set: CodePoints, tree: ByteTree, from: number, to: number): void {
     if (set.length < LARGE_SET) return this.#characters(tree, from, to, new Map());
     let begin = this.#sets.get(tree);
     if (begin === undefined) {
@@ -180,10 +179,10 @@ class NetworkBuilder {
     this.#edge(from, CALL, begin, 0, to);
   }
 
-  #tree(set: CodePoints): ByteTree {
+  *#tree(set: CodePoints): Steps<ByteTree> {
     const key = set.join();
-    let tree = this.#trees.get(key);
-    if (!tree) this.#trees.set(key, (tree = utf8Tree(set)));
+    const tree = this.#trees.get(key) ?? (yield* utf8Tree(set));
+    this.#trees.set(key, tree);
     return tree;
   }
 
@@ -326,7 +325,11 @@ function callsWithoutBytes(edges: readonly Edge[][], begin: number): Set<number>
 /** Whether each state leads to the end of its rule. */
 function* usefulStates({ edges, finals }: NetworkBuilder): Steps<Uint8Array> {
   const useful = new Uint8Array(edges.length);
-  const sources: { from: number; needs: number | undefined }[][] = Array.from(edges, () => []);
+  const sources: { from: number; needs: number | undefined }[][] = [];
+  for (const _ of edges) {
+    sources.push([]);
+    yield;
+  }
   for (const [from, list] of edges.entries()) {
     for (const [kind, low, , target] of list) {
       // A call leads on when its network ends and what follows it does.
@@ -353,15 +356,21 @@ function* usefulStates({ edges, finals }: NetworkBuilder): Steps<Uint8Array> {
 
 function* flatten({ edges, finals, counts }: NetworkBuilder, useful: Uint8Array): Steps<Automaton> {
   const firstEdges = new Int32Array(edges.length + 1);
-  const kept: number[] = [];
+  const isKept = ([kind, low, , target]: Edge) => useful[target] && (!isCall(kind) || useful[low]);
   for (const [i, list] of edges.entries()) {
-    for (const [kind, low, high, target] of list) {
-      if (useful[target] && (!isCall(kind) || useful[low])) kept.push(kind, low, high, target);
+    firstEdges[i + 1] = firstEdges[i]! + list.filter(isKept).length;
+    yield;
+  }
+  const kept = new Int32Array(4 * firstEdges.at(-1)!);
+  let at = 0;
+  for (const list of edges) {
+    for (const edge of list.filter(isKept)) {
+      kept.set(edge, at);
+      at += 4;
     }
-    firstEdges[i + 1] = kept.length / 4;
     yield;
   }
   const isFinal = new Uint8Array(edges.length);
   for (const state of finals) isFinal[state] = 1;
-  return { firstEdges, edges: Int32Array.from(kept), finals: isFinal, counts: Int32Array.from(counts) };
+  return { firstEdges, edges: kept, finals: isFinal, counts: Int32Array.from(counts) };
 }

@@ -1,4 +1,5 @@
 /** Sets of Unicode code points, as sorted ranges that neither meet nor touch. */
+import type { Steps } from "../tokenizer/time-slices.js";
 
 /** From the first to the last of each range, both included. */
 export type CodePoints = readonly (readonly [number, number])[];
@@ -49,8 +50,19 @@ export function ofText(text: string): CodePoints {
   return codePoints(Array.from(text, (character) => [character.codePointAt(0)!, character.codePointAt(0)!]));
 }
 
-/** Every code point once, surrogates left out. */
-let everyCharacter: string | undefined;
+/** Code points that are looked through without a pause. */
+const PIECE = 1 << 14;
+/** Every code point once, surrogates left out, in pieces without gaps; made when they are looked at first. */
+const pieces: string[] = [];
+
+function* everyPiece(): Generator<string, void> {
+  let i = 0;
+  for (const [first, last] of ANY) {
+    for (let from = first; from <= last; from += PIECE, i++) {
+      yield (pieces[i] ??= charactersFrom(from, Math.min(last, from + PIECE - 1)));
+    }
+  }
+}
 
 function charactersFrom(first: number, last: number): string {
   const parts: string[] = [];
@@ -59,19 +71,14 @@ function charactersFrom(first: number, last: number): string {
 }
 
 /** The code points that a regular expression for one character matches, as JavaScript itself sees them. */
-export function matching(source: string, flags: string): CodePoints {
-  everyCharacter ??= ANY.map(([first, last]) => charactersFrom(first, last)).join("");
+export function* matching(source: string, flags: string): Steps<CodePoints> {
   const ranges: [number, number][] = [];
   const run = new RegExp(`(?:${source})+`, `g${flags}`);
-  for (const { 0: match } of everyCharacter.matchAll(run)) {
-    // Code points lie in order, and only the surrogates are missing between them.
-    let first = match.codePointAt(0)!;
-    const last = lastCodePoint(match);
-    if (first < 0xd800 && last > 0xdfff) {
-      ranges.push([first, 0xd7ff]);
-      first = 0xe000;
+  for (const piece of everyPiece()) {
+    for (const { 0: match } of piece.matchAll(run)) {
+      ranges.push([match.codePointAt(0)!, lastCodePoint(match)]);
     }
-    ranges.push([first, last]);
+    yield;
   }
   return codePoints(ranges);
 }
@@ -80,8 +87,11 @@ export function matching(source: string, flags: string): CodePoints {
 let casedCharacters: string | undefined;
 
 /** The code points that a regular expression for one character matches when case does not count. */
-export function matchingAnyCase(source: string, flags: string, character: string): CodePoints {
-  casedCharacters ??= matching(String.raw`[\p{Changes_When_Casefolded}\p{Changes_When_Casemapped}]`, "u")
+export function* matchingAnyCase(source: string, flags: string, character: string): Steps<CodePoints> {
+  casedCharacters ??= (yield* matching(
+    String.raw`[\p{Changes_When_Casefolded}\p{Changes_When_Casemapped}]`,
+    "u",
+  ))
     .map(([first, last]) => charactersFrom(first, last))
     .join("");
   return ofText(`${casedCharacters}${character}`.match(new RegExp(source, `g${flags}`))?.join("") ?? "");

@@ -1,4 +1,5 @@
 /** What a generation may write: options, and constraints that are kept for the next call. */
+import { unlessAborted } from "../abort.js";
 import { GgmlTransformersError, InvalidArgumentError, UnsupportedError } from "../errors.js";
 import {
   createVocabulary,
@@ -9,11 +10,11 @@ import {
 } from "../native.js";
 import { expected, isObject, type Check } from "../options.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { runInSlices } from "../tokenizer/time-slices.js";
+import { runInSlices, type Steps } from "../tokenizer/time-slices.js";
 import { automatonSteps, type Automaton } from "./automaton.js";
 import type { Expression, Grammar } from "./expression.js";
 import { jsonSchemaGrammar } from "./json-schema.js";
-import { regexExpression } from "./regex.js";
+import { regexSteps } from "./regex.js";
 
 /** Options that say what a text may be. One of them at a time. */
 export interface ConstraintOptions {
@@ -49,23 +50,21 @@ export const CONSTRAINT_CHECKS = { regex, jsonSchema };
 export interface PlannedConstraint {
   /** Tells constraints apart. */
   readonly key: string;
-  readonly grammar: Grammar;
+  readonly grammar: () => Steps<Grammar>;
 }
 
 /** Constraints kept, each: those asked for last. */
 const MOST_KEPT = 32;
-/** What is larger is a mistake, or meant to do harm: characters of a regular expression, values of a schema. */
+/** What is larger is a mistake, or meant to do harm: characters, and values of a schema. */
 const MOST_CHARACTERS = 1 << 18;
 const MOST_VALUES = 1 << 16;
 
-const grammars = new Map<string, Grammar>();
 const automata = new Map<string, Promise<Automaton>>();
 
 /**
- * The constraint that the options ask for, or undefined.
+ * The constraint that the options ask for, or undefined. What it says is looked at by {@link constraintSteps}.
  *
- * @throws {@link InvalidArgumentError} for what is no regular expression or schema, {@link UnsupportedError} for parts of
- *   it that are not followed, and for what is too large.
+ * @throws {@link InvalidArgumentError} for what is no schema, {@link UnsupportedError} for what is too large.
  */
 export function planConstraint(options: ConstraintOptions): PlannedConstraint | undefined {
   const { regex: pattern, jsonSchema: schema } = options;
@@ -73,25 +72,38 @@ export function planConstraint(options: ConstraintOptions): PlannedConstraint | 
   if (pattern !== undefined && schema !== undefined) {
     throw new InvalidArgumentError("Expected regex or jsonSchema but received both", { name: "jsonSchema" });
   }
-  const source = typeof pattern === "string" ? { source: pattern, flags: "u" } : pattern;
-  if (source && source.source.length > MOST_CHARACTERS)
-    throw tooLarge("regex", MOST_CHARACTERS, "characters");
-  const key = source ? `/${source.source}/${source.flags}` : schemaKey(schema);
-  const make = () =>
-    source
-      ? { start: regexExpression(source.source, source.flags), rules: new Map<string, Expression>() }
-      : jsonSchemaGrammar(schema);
-  return { key, grammar: remember(grammars, key, () => withinStack(make)) };
+  if (pattern === undefined) {
+    // The schema as it is now: it may be changed while it is read.
+    const key = schemaKey(schema);
+    return { key, grammar: () => jsonSchemaGrammar(JSON.parse(key)) };
+  }
+  const { source, flags } = typeof pattern === "string" ? { source: pattern, flags: "u" } : pattern;
+  if (source.length > MOST_CHARACTERS) throw tooLarge("regex", MOST_CHARACTERS, "characters");
+  return { key: `/${source}/${flags}`, grammar: () => regexGrammar(source, flags) };
+}
+
+function* regexGrammar(source: string, flags: string): Steps<Grammar> {
+  return { start: yield* regexSteps(source, flags), rules: new Map<string, Expression>() };
+}
+
+/**
+ * The automaton of a constraint.
+ *
+ * @throws {@link InvalidArgumentError} for what is no regular expression or schema, {@link UnsupportedError} for parts of
+ *   it that are not followed, and for what is too large, {@link UnsatisfiableConstraintError} when it allows no text.
+ */
+export function* constraintSteps({ grammar }: PlannedConstraint): Steps<Automaton> {
+  try {
+    return yield* automatonSteps(yield* grammar());
+  } catch (error) {
+    throw asUnsupported(error);
+  }
 }
 
 /** Parts within parts are read by functions that call each other. */
-function withinStack<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof GgmlTransformersError || !(error instanceof RangeError)) throw error;
-    throw new UnsupportedError("The constraint is nested too deep");
-  }
+function asUnsupported(error: unknown): unknown {
+  if (error instanceof GgmlTransformersError || !(error instanceof RangeError)) return error;
+  return new UnsupportedError("The constraint is nested too deep");
 }
 
 function tooLarge(name: string, limit: number, what: string): UnsupportedError {
@@ -100,27 +112,41 @@ function tooLarge(name: string, limit: number, what: string): UnsupportedError {
 
 function schemaKey(schema: unknown): string {
   try {
-    return withinStack(() => {
-      countValues(schema, { count: 0, around: new Set() });
-      return JSON.stringify(schema);
-    });
+    countValues(schema, { values: 0, characters: 0, around: new Set() });
+    return JSON.stringify(schema);
   } catch (error) {
-    if (error instanceof GgmlTransformersError) throw error;
+    const typed = asUnsupported(error);
+    if (typed instanceof GgmlTransformersError) throw typed;
     const reason = error instanceof Error ? error.message : String(error);
     throw new InvalidArgumentError(`Expected a schema that is JSON: ${reason}`, { name: "jsonSchema" });
   }
 }
 
+interface Counted {
+  values: number;
+  characters: number;
+  readonly around: Set<object>;
+}
+
 /** One object may stand in many places, and be much more in writing. */
-function countValues(value: unknown, counted: { count: number; readonly around: Set<object> }): void {
-  if (++counted.count > MOST_VALUES) throw tooLarge("jsonSchema", MOST_VALUES, "values");
+function countValues(value: unknown, counted: Counted): void {
+  if (++counted.values > MOST_VALUES) throw tooLarge("jsonSchema", MOST_VALUES, "values");
+  if (typeof value === "string") countCharacters(value, counted);
   if (typeof value !== "object" || value === null) return;
   if (counted.around.has(value)) {
     throw new InvalidArgumentError("Expected a schema that does not contain itself", { name: "jsonSchema" });
   }
   counted.around.add(value);
-  for (const each of Object.values(value)) countValues(each, counted);
+  for (const [name, each] of Object.entries(value)) {
+    if (!Array.isArray(value)) countCharacters(name, counted);
+    countValues(each, counted);
+  }
   counted.around.delete(value);
+}
+
+function countCharacters(text: string, counted: Counted): void {
+  counted.characters += text.length;
+  if (counted.characters > MOST_CHARACTERS) throw tooLarge("jsonSchema", MOST_CHARACTERS, "characters");
 }
 
 interface Vocabulary {
@@ -139,7 +165,8 @@ const vocabularies = new WeakMap<Tokenizer, Map<Addon, Vocabulary>>();
  */
 export async function constraintFor(
   { model, tokenizer }: { model: object; tokenizer: Tokenizer },
-  { key, grammar }: PlannedConstraint,
+  planned: PlannedConstraint,
+  signal: AbortSignal | undefined,
 ): Promise<NativeConstraint> {
   const known = vocabularies.get(tokenizer) ?? new Map<Addon, Vocabulary>();
   vocabularies.set(tokenizer, known);
@@ -149,9 +176,23 @@ export async function constraintFor(
     constraints: new Map(),
   };
   known.set(owner, vocabulary);
-  const native = await vocabulary.native;
-  const automaton = await remember(automata, key, () => runInSlices(automatonSteps(grammar)));
+  const native = await unlessAborted(vocabulary.native, signal);
+  const { key } = planned;
+  const automaton = await unlessAborted(
+    remember(automata, key, () => automatonOf(planned)),
+    signal,
+  );
   return remember(vocabulary.constraints, key, () => native.constrain(automaton));
+}
+
+/** For whoever asks for it: that one of them is aborted is nothing to the others. */
+async function automatonOf(planned: PlannedConstraint): Promise<Automaton> {
+  try {
+    return await runInSlices(constraintSteps(planned));
+  } catch (error) {
+    automata.delete(planned.key);
+    throw error;
+  }
 }
 
 async function nativeVocabulary(model: object, tokenizer: Tokenizer): Promise<NativeVocabulary> {

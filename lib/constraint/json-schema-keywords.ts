@@ -1,6 +1,7 @@
 /** The keywords of a JSON Schema: which are followed, what their values must be, and two schemas in one. */
 import { InvalidArgumentError, UnsupportedError } from "../errors.js";
 import { isObject } from "../options.js";
+import type { Steps } from "../tokenizer/time-slices.js";
 
 const TYPES = ["null", "boolean", "object", "array", "number", "integer", "string"] as const;
 export type JsonType = (typeof TYPES)[number];
@@ -144,7 +145,8 @@ const LARGER: ReadonlySet<string> = new Set(["minItems", "minLength", "minimum",
 const SMALLER: ReadonlySet<string> = new Set(["maxItems", "maxLength", "maximum", "exclusiveMaximum"]);
 
 /** What is valid under both. */
-export function mergeSchemas(a: unknown, b: unknown, path: string): unknown {
+export function* mergeSchemas(a: unknown, b: unknown, path: string): Steps<unknown> {
+  yield;
   if (a === false || b === false) return false;
   if (a === true) return b;
   if (b === true) return a;
@@ -152,17 +154,29 @@ export function mergeSchemas(a: unknown, b: unknown, path: string): unknown {
   const merged: Record<string, unknown> = { ...left };
   for (const [key, value] of Object.entries(right)) {
     const other = merged[key];
-    merged[key] = other === undefined ? value : bothOf(key, other, value, path);
+    merged[key] = other === undefined ? value : yield* bothOf(key, other, value, path);
   }
   if (merged.type !== undefined && (merged.type as unknown[]).length === 0) return false;
-  closeBoth(merged, left, right, path);
+  yield* closeBoth(merged, left, right, path);
   return merged;
 }
 
 /** The values of the first list that are in the second too. */
-export function commonValues(values: readonly unknown[], others: readonly unknown[]): unknown[] {
-  const known = new Set(others.map(canonical));
-  return values.filter((value) => known.has(canonical(value)));
+export function* commonValues(
+  values: readonly unknown[],
+  others: readonly unknown[],
+): Steps<readonly unknown[]> {
+  const known = new Set<string>();
+  for (const value of others) {
+    known.add(canonical(value));
+    yield;
+  }
+  const common: unknown[] = [];
+  for (const value of values) {
+    if (known.has(canonical(value))) common.push(value);
+    yield;
+  }
+  return common;
 }
 
 /** The same text for values that are equal: the order of properties says nothing. */
@@ -172,7 +186,7 @@ export function canonical(value: unknown): string {
   );
 }
 
-function bothOf(key: string, a: unknown, b: unknown, path: string): unknown {
+function* bothOf(key: string, a: unknown, b: unknown, path: string): Steps<unknown> {
   if (JSON.stringify(a) === JSON.stringify(b)) return a;
   if (LARGER.has(key)) return Math.max(a as number, b as number);
   if (SMALLER.has(key)) return Math.min(a as number, b as number);
@@ -182,15 +196,15 @@ function bothOf(key: string, a: unknown, b: unknown, path: string): unknown {
     case "required":
       return [...new Set([...(a as string[]), ...(b as string[])])];
     case "enum":
-      return commonValues(a as unknown[], b as unknown[]);
+      return yield* commonValues(a as unknown[], b as unknown[]);
     case "items":
     case "additionalProperties":
-      return mergeSchemas(a, b, `${path}/${key}`);
+      return yield* mergeSchemas(a, b, `${path}/${key}`);
     case "properties": {
       const merged: Record<string, unknown> = { ...(a as object) };
       for (const [name, schema] of Object.entries(b as object)) {
         merged[name] = Object.hasOwn(merged, name)
-          ? mergeSchemas(merged[name], schema, `${path}/properties/${name}`)
+          ? yield* mergeSchemas(merged[name], schema, `${path}/properties/${name}`)
           : schema;
       }
       return merged;
@@ -212,7 +226,7 @@ function commonTypes(a: readonly JsonType[], b: readonly JsonType[]): JsonType[]
 }
 
 /** What one schema says of additional properties holds for those that only the other names. */
-function closeBoth(merged: Record<string, unknown>, a: Schema, b: Schema, path: string): void {
+function* closeBoth(merged: Record<string, unknown>, a: Schema, b: Schema, path: string): Steps<void> {
   if (merged.properties === undefined) return;
   const properties: Record<string, unknown> = { ...(merged.properties as object) };
   merged.properties = properties;
@@ -220,7 +234,7 @@ function closeBoth(merged: Record<string, unknown>, a: Schema, b: Schema, path: 
     if (schema.additionalProperties === undefined) continue;
     for (const name of Object.keys(properties)) {
       if (schema.properties && Object.hasOwn(schema.properties, name)) continue;
-      properties[name] = mergeSchemas(
+      properties[name] = yield* mergeSchemas(
         properties[name],
         schema.additionalProperties,
         `${path}/properties/${name}`,

@@ -1,19 +1,20 @@
 /** `oneOf` means exactly one: options are followed only where no value can be valid under two. */
 import { UnsupportedError } from "../errors.js";
 import { isObject } from "../options.js";
+import type { Steps } from "../tokenizer/time-slices.js";
 import { canonical, checkKeywords, typesOf, type JsonType, type Schema } from "./json-schema-keywords.js";
 
 /** @throws {@link UnsupportedError} unless types, listed values or a property's listed values tell the options apart. */
-export function refuseOverlap(options: readonly unknown[], path: string): void {
-  options.forEach((a, i) => {
-    options.slice(i + 1).forEach((b, j) => {
-      if (areDisjoint(a, b, path)) return;
+export function* refuseOverlap(options: readonly unknown[], path: string): Steps<void> {
+  for (const [i, a] of options.entries()) {
+    for (let j = i + 1; j < options.length; j++, yield) {
+      if (areDisjoint(a, options[j], path)) continue;
       throw new UnsupportedError(
-        `${path}: a value may be valid under options ${i} and ${i + 1 + j} of oneOf; use anyOf, or a property that tells them apart`,
+        `${path}: a value may be valid under options ${i} and ${j} of oneOf; use anyOf, or a property that tells them apart`,
         { path, keyword: "oneOf" },
       );
-    });
-  });
+    }
+  }
 }
 
 function areDisjoint(a: unknown, b: unknown, path: string): boolean {

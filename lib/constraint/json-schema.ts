@@ -1,6 +1,7 @@
 /** JSON Schema (2020-12) as a grammar of the JSON texts that are valid under it. */
 import { InvalidArgumentError, UnsupportedError } from "../errors.js";
 import { isObject } from "../options.js";
+import type { Steps } from "../tokenizer/time-slices.js";
 import {
   choice,
   NEVER,
@@ -41,9 +42,9 @@ const ANY_VALUE = "any value";
  *
  * @throws {@link InvalidArgumentError} for what is no schema, {@link UnsupportedError} for keywords that are not followed.
  */
-export function jsonSchemaGrammar(schema: unknown): Grammar {
+export function* jsonSchemaGrammar(schema: unknown): Steps<Grammar> {
   const compiler = new SchemaCompiler(schema);
-  return { start: compiler.value(schema, "#"), rules: compiler.rules };
+  return { start: yield* compiler.value(schema, "#"), rules: compiler.rules };
 }
 
 class SchemaCompiler {
@@ -58,22 +59,23 @@ class SchemaCompiler {
     this.rules.set(ANY_VALUE, anyValue());
   }
 
-  value(given: unknown, path: string): Expression {
+  *value(given: unknown, path: string): Steps<Expression> {
+    yield;
     if (this.#depth >= DEEPEST) {
       throw new UnsupportedError(`${path}: schemas more than ${DEEPEST} deep are not supported`, { path });
     }
     this.#spend(1, path);
     this.#depth++;
     try {
-      return this.#value(given, path);
+      return yield* this.#value(given, path);
     } finally {
       this.#depth--;
     }
   }
 
-  #merge(a: unknown, b: unknown, path: string): unknown {
+  *#merge(a: unknown, b: unknown, path: string): Steps<unknown> {
     this.#spend(this.#sizeOf(a) + this.#sizeOf(b), path);
-    return mergeSchemas(a, b, path);
+    return yield* mergeSchemas(a, b, path);
   }
 
   #spend(effort: number, path: string): void {
@@ -90,40 +92,42 @@ class SchemaCompiler {
     return size;
   }
 
-  #value(given: unknown, path: string): Expression {
+  *#value(given: unknown, path: string): Steps<Expression> {
     if (given === false) return NEVER;
     if (given === true) return rule(ANY_VALUE);
     const schema = checkKeywords(given, path);
     const { $ref, allOf, anyOf, oneOf, ...rest } = schema;
     const isRest = Object.keys(rest).length > 0;
     if ($ref !== undefined) {
-      if (!isRest && !allOf && !anyOf && !oneOf) return this.#reference($ref, path);
-      return this.value(this.#merge({ ...schema, $ref: undefined }, this.resolve($ref, path), path), path);
+      if (!isRest && !allOf && !anyOf && !oneOf) return yield* this.#reference($ref, path);
+      const target = this.resolve($ref, path);
+      return yield* this.value(yield* this.#merge({ ...schema, $ref: undefined }, target, path), path);
     }
     if (allOf) {
-      const merged = allOf.reduce(
-        (all: unknown, each, i) => this.#merge(all, this.#resolved(each, path), `${path}/allOf/${i}`),
-        { ...schema, allOf: undefined },
-      );
-      return this.value(merged, path);
+      let merged: unknown = { ...schema, allOf: undefined };
+      for (const [i, each] of allOf.entries()) {
+        merged = yield* this.#merge(merged, this.#resolved(each, path), `${path}/allOf/${i}`);
+      }
+      return yield* this.value(merged, path);
     }
     const options = anyOf ?? oneOf;
-    if (!options) return this.#typed(rest, path);
+    if (!options) return yield* this.#typed(rest, path);
     if (anyOf && oneOf) throw new UnsupportedError(`${path}: anyOf beside oneOf is not supported`, { path });
     if (oneOf) {
       const resolved = oneOf.map((each) => this.#resolved(each, path));
       const sizes = resolved.map((each) => this.#sizeOf(each));
       // Each is compared with each.
       this.#spend(sizes.length * sizes.reduce((sum, size) => sum + size, 0), path);
-      refuseOverlap(resolved, path);
+      yield* refuseOverlap(resolved, path);
     }
     const keyword = anyOf ? "anyOf" : "oneOf";
-    return oneOfThese(
-      options.map((each, i) => {
-        const at = `${path}/${keyword}/${i}`;
-        return this.value(isRest ? this.#merge(rest, this.#resolved(each, path), at) : each, at);
-      }),
-    );
+    const expressions: Expression[] = [];
+    for (const [i, each] of options.entries()) {
+      const at = `${path}/${keyword}/${i}`;
+      const schemaThere = isRest ? yield* this.#merge(rest, this.#resolved(each, path), at) : each;
+      expressions.push(yield* this.value(schemaThere, at));
+    }
+    return oneOfThese(expressions);
   }
 
   /** What a local reference points to (RFC 6901). */
@@ -157,24 +161,26 @@ class SchemaCompiler {
     return at;
   }
 
-  #reference(reference: string, path: string): Expression {
+  *#reference(reference: string, path: string): Steps<Expression> {
     const target = this.resolve(reference, path);
     if (!this.rules.has(reference)) {
       this.rules.set(reference, NEVER); // it may refer to itself
-      this.rules.set(reference, this.value(target, reference));
+      this.rules.set(reference, yield* this.value(target, reference));
     }
     return rule(reference);
   }
 
-  #typed(schema: Schema, path: string): Expression {
+  *#typed(schema: Schema, path: string): Steps<Expression> {
     const listed = schema.const !== undefined ? [schema.const] : schema.enum;
     const types = typesOf(schema);
-    if (listed) return listedValues(listed, schema, types, path);
+    if (listed) return yield* listedValues(listed, schema, types, path);
     if (Object.keys(schema).length === 0) return rule(ANY_VALUE);
-    return choice(...types.map((type) => this.#ofType(type, schema, path)));
+    const options: Expression[] = [];
+    for (const type of types) options.push(yield* this.#ofType(type, schema, path));
+    return oneOfThese(options);
   }
 
-  #ofType(type: JsonType, schema: Schema, path: string): Expression {
+  *#ofType(type: JsonType, schema: Schema, path: string): Steps<Expression> {
     switch (type) {
       case "null":
         return text("null");
@@ -182,28 +188,30 @@ class SchemaCompiler {
         return choice(text("true"), text("false"));
       case "string": {
         const { minLength, maxLength, pattern, format } = schema;
-        return stringExpression({ minLength, maxLength, pattern, format }, path);
+        return yield* stringExpression({ minLength, maxLength, pattern, format }, path);
       }
       case "integer":
         return integerExpression(boundsOf(schema));
       case "number":
         return numberExpression(boundsOf(schema));
       case "array":
-        return this.#array(schema, path);
+        return yield* this.#array(schema, path);
       case "object":
-        return this.#object(schema, path);
+        return yield* this.#object(schema, path);
     }
   }
 
-  #array(
+  *#array(
     { prefixItems = [], items = true, minItems = 0, maxItems = Infinity }: Schema,
     path: string,
-  ): Expression {
+  ): Steps<Expression> {
     if (minItems > maxItems) return NEVER;
-    const first = prefixItems
-      .slice(0, maxItems)
-      .map((each, i) => this.value(each, `${path}/prefixItems/${i}`));
-    const others = items === false || first.length >= maxItems ? NEVER : this.value(items, `${path}/items`);
+    const first: Expression[] = [];
+    for (const [i, each] of prefixItems.slice(0, maxItems).entries()) {
+      first.push(yield* this.value(each, `${path}/prefixItems/${i}`));
+    }
+    const isClosed = items === false || first.length >= maxItems;
+    const others = isClosed ? NEVER : yield* this.value(items, `${path}/items`);
     // From the last to the first: what may follow so many.
     const beyond = first.length;
     const more = repeat(
@@ -220,7 +228,10 @@ class SchemaCompiler {
     return brackets(rest);
   }
 
-  #object({ properties = {}, required = [], additionalProperties }: Schema, path: string): Expression {
+  *#object(
+    { properties = {}, required = [], additionalProperties }: Schema,
+    path: string,
+  ): Steps<Expression> {
     const isOpen = additionalProperties ?? Object.keys(properties).length === 0;
     const items: ListItem[] = [];
     const isRequired = new Set(required);
@@ -231,14 +242,16 @@ class SchemaCompiler {
         repeated: false,
       });
     for (const [name, each] of Object.entries(properties)) {
-      add(name, this.value(each, `${path}/properties/${name}`));
+      add(name, yield* this.value(each, `${path}/properties/${name}`));
     }
     const unnamed = required.filter((name) => !Object.hasOwn(properties, name));
     const others = additionalProperties ?? true;
-    for (const name of new Set(unnamed)) add(name, this.value(others, `${path}/additionalProperties`));
+    const unnamedOnce = new Set(unnamed);
+    for (const name of unnamedOnce) add(name, yield* this.value(others, `${path}/additionalProperties`));
     if (isOpen !== false) {
-      const names = otherStrings([...Object.keys(properties), ...unnamed]);
-      const item = sequence(names, COLON, this.value(others, `${path}/additionalProperties`));
+      const names = yield* otherStrings([...Object.keys(properties), ...unnamed]);
+      const value = yield* this.value(others, `${path}/additionalProperties`);
+      const item = sequence(names, COLON, value);
       items.push({ item, required: false, repeated: true });
     }
     return sequence(text("{"), { kind: "list", items, separator: COMMA }, text("}"));
@@ -256,12 +269,12 @@ function boundsOf(schema: Schema) {
   );
 }
 
-function listedValues(
+function* listedValues(
   values: readonly unknown[],
   schema: Schema,
   types: readonly JsonType[],
   path: string,
-): Expression {
+): Steps<Expression> {
   const others = Object.keys(schema).filter((key) => !["enum", "const", "type"].includes(key));
   if (others.length > 0) {
     throw new UnsupportedError(`${path}: ${others.join(", ")} beside enum or const is not supported`, {
@@ -270,8 +283,12 @@ function listedValues(
   }
   const allowed = schema.type === undefined ? values : values.filter((value) => hasType(value, types));
   const both = schema.enum && schema.const !== undefined;
-  const listed = both ? commonValues(allowed, schema.enum!) : allowed;
-  return oneOfThese(listed.map((value) => text(JSON.stringify(value))));
+  const options: Expression[] = [];
+  for (const value of both ? yield* commonValues(allowed, schema.enum!) : allowed) {
+    options.push(text(JSON.stringify(value)));
+    yield;
+  }
+  return oneOfThese(options);
 }
 
 function hasType(value: unknown, types: readonly JsonType[]): boolean {

@@ -1,9 +1,10 @@
 /** Strings of JSON (RFC 8259). */
 import { UnsupportedError } from "../errors.js";
+import type { Steps } from "../tokenizer/time-slices.js";
 import { ANY, codePoints, difference, ofText, union, type CodePoints } from "./code-points.js";
 import { characters, choice, NEVER, oneOf, repeat, sequence, text, type Expression } from "./expression.js";
 import { FORMATS } from "./json-formats.js";
-import { regexExpression } from "./regex.js";
+import { regexSteps } from "./regex.js";
 
 const CONTROLS = codePoints([[0, 0x1f]]);
 /** What JSON does not let stand in a string. */
@@ -24,10 +25,10 @@ export interface StringLimits {
 }
 
 /** @param path - Of the schema, for messages. */
-export function stringExpression(
+export function* stringExpression(
   { minLength, maxLength, pattern, format }: StringLimits,
   path: string,
-): Expression {
+): Steps<Expression> {
   const isMeasured = (minLength ?? 0) > 0 || maxLength !== undefined;
   if (Number(isMeasured) + Number(pattern !== undefined) + Number(format !== undefined) > 1) {
     throw new UnsupportedError(`${path}: a length, a pattern and a format are supported one at a time`, {
@@ -35,7 +36,7 @@ export function stringExpression(
     });
   }
   if (maxLength !== undefined && (minLength ?? 0) > maxLength) return NEVER;
-  if (pattern !== undefined) return quoted(inString(regexExpression(pattern, "u", true)));
+  if (pattern !== undefined) return quoted(yield* patternInString(pattern));
   if (format !== undefined) {
     if (!Object.hasOwn(FORMATS, format)) {
       const known = Object.keys(FORMATS).join(", ");
@@ -44,13 +45,24 @@ export function stringExpression(
         format,
       });
     }
-    return quoted(regexExpression(FORMATS[format]!));
+    return quoted(yield* regexSteps(FORMATS[format]!));
   }
   return quoted(repeat(CHARACTER, minLength ?? 0, maxLength ?? Number.POSITIVE_INFINITY));
 }
 
 function quoted(content: Expression): Expression {
   return sequence(QUOTE, content, QUOTE);
+}
+
+function* patternInString(pattern: string): Steps<Expression> {
+  const expression = yield* regexSteps(pattern, "u", true);
+  if (expression.kind !== "choice") return inString(expression);
+  const options: Expression[] = [];
+  for (const each of expression.options) {
+    options.push(inString(each));
+    yield;
+  }
+  return oneOf(options);
 }
 
 /** The texts as they stand in a string. */
@@ -84,12 +96,13 @@ function characterInString(set: CodePoints): Expression {
 }
 
 /** Plain strings other than these: the names of additional properties. */
-export function otherStrings(names: readonly string[]): Expression {
-  return sequence(QUOTE, otherThan(names), QUOTE);
+export function* otherStrings(names: readonly string[]): Steps<Expression> {
+  return sequence(QUOTE, yield* otherThan(names), QUOTE);
 }
 
 /** Plain texts that are none of these, followed by nothing. */
-function otherThan(texts: readonly string[]): Expression {
+function* otherThan(texts: readonly string[]): Steps<Expression> {
+  yield;
   const plainText = repeat(characters(PLAIN), 0, Number.POSITIVE_INFINITY);
   const byFirst = new Map<string, string[]>();
   for (const each of texts.filter((name) => name !== "")) {
@@ -101,7 +114,7 @@ function otherThan(texts: readonly string[]): Expression {
   }
   const others = difference(PLAIN, ofText([...byFirst.keys()].join("")));
   const options: Expression[] = [sequence(characters(others), plainText)];
-  for (const [first, rests] of byFirst) options.push(sequence(text(first), otherThan(rests)));
+  for (const [first, rests] of byFirst) options.push(sequence(text(first), yield* otherThan(rests)));
   if (!texts.includes("")) options.push(sequence());
   return oneOf(options);
 }

@@ -1,4 +1,5 @@
 /** Sets of code points as sequences of ranges of bytes: their UTF-8. */
+import type { Steps } from "../tokenizer/time-slices.js";
 import type { CodePoints } from "./code-points.js";
 
 /** A range for each byte, from the first to the last. */
@@ -11,13 +12,14 @@ export interface ByteTree {
 
 const trees = new WeakMap<CodePoints, ByteTree>();
 
-export function utf8Tree(set: CodePoints): ByteTree {
-  let tree = trees.get(set);
-  if (!tree) trees.set(set, (tree = treeOf(utf8Ranges(set), new Map())));
+export function* utf8Tree(set: CodePoints): Steps<ByteTree> {
+  const tree = trees.get(set) ?? (yield* treeOf(utf8Ranges(set), new Map()));
+  trees.set(set, tree);
   return tree;
 }
 
-function treeOf(parts: readonly ByteRanges[], known: Map<string, ByteTree>): ByteTree {
+function* treeOf(parts: readonly ByteRanges[], known: Map<string, ByteTree>): Steps<ByteTree> {
+  yield;
   const shape = JSON.stringify(parts);
   const found = known.get(shape);
   if (found) return found;
@@ -29,10 +31,11 @@ function treeOf(parts: readonly ByteRanges[], known: Map<string, ByteTree>): Byt
     if (alike) alike.push(rest);
     else byFirst.set(key, [rest]);
   }
-  const branches = Array.from(byFirst, ([key, rests]) => {
+  const branches: { low: number; high: number; next: ByteTree }[] = [];
+  for (const [key, rests] of byFirst) {
     const [low, high] = key.split(",").map(Number) as [number, number];
-    return { low, high, next: treeOf(rests, known) };
-  });
+    branches.push({ low, high, next: yield* treeOf(rests, known) });
+  }
   const tree = { branches };
   known.set(shape, tree);
   return tree;

@@ -5,11 +5,12 @@ import { describe, expect, it } from "vitest";
 import { buildAutomaton } from "../../lib/constraint/automaton.js";
 import { FORMATS } from "../../lib/constraint/json-formats.js";
 import { jsonSchemaGrammar } from "../../lib/constraint/json-schema.js";
+import { runNow } from "../../lib/tokenizer/time-slices.js";
 import { InvalidArgumentError, UnsatisfiableConstraintError, UnsupportedError } from "../../lib/index.js";
 import { randomText, read } from "../support/automaton.js";
 import { random } from "../support/random.js";
 
-const automatonOf = (schema: unknown) => buildAutomaton(jsonSchemaGrammar(schema));
+const automatonOf = (schema: unknown) => buildAutomaton(runNow(jsonSchemaGrammar(schema)));
 
 function validatorOf(schema: unknown) {
   const ajv = new Ajv2020({ strict: false, validateFormats: true, ownProperties: true });

@@ -1,8 +1,9 @@
 /** Which tokens may follow a text, where that is known from another one too, beside what the automaton says of each. */
 import { spawnSync } from "node:child_process";
 import { beforeAll, describe, expect, it } from "vitest";
-import { buildAutomaton, type Automaton } from "../../lib/constraint/automaton.js";
-import { planConstraint, type ConstraintOptions } from "../../lib/constraint/constraint.js";
+import type { Automaton } from "../../lib/constraint/automaton.js";
+import { constraintSteps, planConstraint, type ConstraintOptions } from "../../lib/constraint/constraint.js";
+import { runNow } from "../../lib/tokenizer/time-slices.js";
 import { read } from "../support/automaton.js";
 import { integer, random } from "../support/random.js";
 import { buildProgram, BUILD_TIMEOUT, programPath } from "./build-program.js";
@@ -63,7 +64,7 @@ function compare(tokens: readonly Buffer[], automata: readonly Automaton[], walk
   return JSON.parse(stdout) as Found[];
 }
 
-const automatonOf = (options: ConstraintOptions) => buildAutomaton(planConstraint(options)!.grammar);
+const automatonOf = (options: ConstraintOptions) => runNow(constraintSteps(planConstraint(options)!));
 
 function counted(next: () => number): string {
   const least = integer(next, pick(next, [2, 20, 60]));
