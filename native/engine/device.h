@@ -80,7 +80,8 @@ class Device {
     DeviceMemory memory_;
     ThreadPoolPtr pool_;  // before backend_: destroyed after it
     BackendPtr backend_;
-    uint64_t scratch_ = 0;  // bytes that kernels have had beside the graphs' tensors
+    // Of CUDA: bytes that kernels have had beside the graphs' tensors.
+    [[maybe_unused]] uint64_t scratch_ = 0;
 };
 
 }  // namespace ggml_transformers

@@ -40,7 +40,7 @@ void add_logits(const SparsePooling& pooling, const float* logits, int64_t n, fl
         // Weights grow with their logits: the logarithm can wait for the largest.
         for (int64_t i = 0; i < n; ++i) {
             const float logit = logits[i];
-            out[i] = (logit > out[i]) | (logit != logit) ? logit : out[i];
+            out[i] = ((logit > out[i]) | (logit != logit)) ? logit : out[i];
         }
         return;
     }

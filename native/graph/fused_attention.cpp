@@ -121,7 +121,7 @@ const float* FusedCpu::distance_rows(const DistanceBias& distances, int64_t padd
 
 void FusedCpu::compute_attention(const RaggedBatch& batch, const HeadRows (&qkv)[3],
                                  const HeadAttention& common, ggml_tensor* out) {
-    const auto& [queries, new_keys, values] = qkv;
+    const HeadRows &queries = qkv[0], &new_keys = qkv[1], &values = qkv[2];
     const int64_t heads = common.heads, hidden = out->ne[0], head = hidden / heads;
     const int64_t padded = ceil_div(batch.longest(), key_group) * key_group;
     const float* biases = distance_rows(common.distances, padded);
