@@ -31,6 +31,9 @@ const LIBRARIES = {
   musl: /^(?:libc\.so|libc\.musl-.*\.so\.1)$/,
 };
 
+/** Names of this project and of GGML, which the addon itself holds; without one of them it does not load. */
+const OWN = /ggml|gguf/;
+
 /** Whether a version of glibc is newer than another. */
 export function isNewer(version, than) {
   const [major, minor] = version.split(".").map(Number);
@@ -47,6 +50,8 @@ export function findFaults(target, contents) {
     faults.push(`is for ${binary ? `${binary.platform}-${binary.arch}` : "no system that is known"}`);
   }
   if (contents.length > MOST_BYTES) faults.push(`has ${(contents.length / 1e6).toFixed(1)} MB`);
+  const missing = binary?.imports?.filter((name) => OWN.test(name)) ?? [];
+  if (missing.length > 0) faults.push(`lacks ${missing.join(", ")}`);
   if (libc === undefined || binary?.needed === undefined) return faults;
 
   const foreign = binary.needed.filter((name) => !LIBRARIES[libc].test(name));

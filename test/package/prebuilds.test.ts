@@ -12,6 +12,7 @@ import { npm, ROOT } from "./stage.js";
 interface Binary {
   platform: string;
   arch?: string;
+  imports?: string[];
   needed?: string[];
   versions?: string[];
 }
@@ -72,6 +73,15 @@ describe.skipIf(process.platform !== "linux" || familySync() !== "glibc")(
       expect(findFaults(TARGET, changed("libm.so.6", "libq.so.6"))).toEqual(["needs libq.so.6"]);
     });
 
+    test("that lacks a function of this project or of GGML is found", () => {
+      // As a build across a change leaves it: an object calls what no other one has any more.
+      const imported = readBinary(addon)!.imports!.find((name) => /^napi_\w{26,}$/.test(name))!;
+      const ours = "_ZN17ggml_transformers".padEnd(imported.length, "x");
+      expect(findFaults(TARGET, changed(imported, ours))).toEqual([`lacks ${ours}`]);
+      const ggml = "ggml_".padEnd(imported.length, "x");
+      expect(findFaults(TARGET, changed(imported, ggml))).toEqual([`lacks ${ggml}`]);
+    });
+
     test("for another C library is found", () => {
       const [needs] = findFaults(TARGET.replace("glibc", "musl"), addon);
       expect(needs).toMatch(/^needs lib.*libc\.so\.6/);
@@ -82,7 +92,7 @@ describe.skipIf(process.platform !== "linux" || familySync() !== "glibc")(
     });
 
     test("that is too large is found", () => {
-      expect(findFaults(TARGET, Buffer.concat([addon, Buffer.alloc(6e6)]))[0]).toMatch(/^has 1\d\.\d MB$/);
+      expect(findFaults(TARGET, Buffer.concat([addon, Buffer.alloc(6e6)]))[0]).toMatch(/^has \d+\.\d MB$/);
     });
   },
 );
@@ -95,12 +105,16 @@ describe("reading a library's header", () => {
       const needed = Array.from(readelf("--dynamic").matchAll(/\(NEEDED\).*\[(.+)\]/g), (match) => match[1]!);
       const versionNeeds = readelf("--version-info").split("Version needs section")[1] ?? "";
       const versions = Array.from(versionNeeds.matchAll(/Name: (\S+)/g), (match) => match[1]!);
+      const symbols = readelf("--dyn-syms").matchAll(/ GLOBAL +DEFAULT +UND ([^\s@]+)/g);
+      const imports = Array.from(symbols, (match) => match[1]!);
       expect(versions.length).toBeGreaterThan(0);
+      expect(imports).toContain("memcpy");
       expect(readBinary(fs.readFileSync(file))).toEqual({
         platform: "linux",
         arch: process.arch,
         needed,
         versions,
+        imports,
       });
     }
   });
@@ -123,14 +137,37 @@ describe("reading a library's header", () => {
         contents.write("PE\0\0", 128);
         contents.writeUInt16LE(machine, 132);
       });
-    expect(machO(0x01000007)).toEqual({ platform: "darwin", arch: "x64" });
-    expect(machO(0x0100000c)).toEqual({ platform: "darwin", arch: "arm64" });
+    expect(machO(0x01000007)).toEqual({ platform: "darwin", arch: "x64", imports: [] });
+    expect(machO(0x0100000c)).toEqual({ platform: "darwin", arch: "arm64", imports: [] });
     expect(pe(0x8664)).toEqual({ platform: "win32", arch: "x64" });
     expect(pe(0xaa64)).toEqual({ platform: "win32", arch: "arm64" });
     expect(pe(0x14c)?.arch).toBeUndefined();
     expect(header(() => {})).toBeUndefined();
     expect(readBinary(Buffer.from("short"))).toBeUndefined();
   });
+});
+
+test("what a library for macOS lacks is found", () => {
+  const contents = Buffer.alloc(512);
+  contents.writeUInt32LE(0xfeedfacf, 0);
+  contents.writeUInt32LE(0x0100000c, 4);
+  contents.writeUInt32LE(2, 16); // commands
+  contents.writeUInt32LE(0x32, 32); // of another kind
+  contents.writeUInt32LE(24, 36);
+  contents.writeUInt32LE(2, 56); // the table of symbols
+  contents.writeUInt32LE(24, 60);
+  [128, 4, 256].forEach((value, i) => contents.writeUInt32LE(value, 64 + i * 4));
+  // By their types: undefined twice, in a section, for debuggers.
+  const names = ["__ZN17ggml_transformers4goneEv", "_napi_throw", "_ggml_here", "_ggml_debugged"];
+  const types = [0x01, 0x01, 0x0f, 0x24];
+  let text = 1;
+  for (const [i, name] of names.entries()) {
+    contents.writeUInt32LE(text, 128 + i * 16);
+    contents[132 + i * 16] = types[i]!;
+    text += contents.write(`${name}\0`, 256 + text);
+  }
+  expect(readBinary(contents)!.imports).toEqual(names.slice(0, 2));
+  expect(findFaults("darwin-arm64/ggml-transformers.node", contents)).toEqual([`lacks ${names[0]!}`]);
 });
 
 describe("the CUDA package of a platform", () => {
