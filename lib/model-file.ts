@@ -1,7 +1,7 @@
 /** A model file ready to be loaded: found, parsed, and checked against its architecture. */
-import { existsSync, readdirSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { basename, resolve } from "node:path";
+import { embeddedModels, MODELS_PACKAGE } from "./embedded-models.js";
 import { ModelFileError } from "./errors.js";
 import type { EncoderHeads } from "./gguf/bert-file.js";
 import { readClassifier, type ClassifierInfo } from "./gguf/classifier.js";
@@ -13,7 +13,6 @@ import { unsupportedKey, type ModelSource } from "./gguf/model-keys.js";
 import { readGguf, type GgufFile, type GgufTensor } from "./gguf/reader.js";
 import { readSentenceTransformers, type SentenceTransformersInfo } from "./gguf/sentence-transformers.js";
 import { TensorChecker } from "./gguf/tensor-rules.js";
-import { findPackageRoot, outsideAsar } from "./load-addon.js";
 import type {
   DecoderArchitecture,
   DecoderHyperparameters,
@@ -200,14 +199,15 @@ function checkVocabulary(
 // ---- names
 
 /**
- * The absolute path of a model: the name of one embedded in the package (`"mini-embed"`), else a path.
+ * The absolute path of a model: the name of an embedded one (`"mini-embed"`), else a path.
  *
+ * @param from - Where the search for the embedded models begins; tests give another folder.
  * @throws ModelFileError `MODEL_FILE_NOT_FOUND`, with the embedded names, when there is neither.
  */
-export async function resolveModel(pathOrName: string): Promise<string> {
-  const folder = modelsFolder();
-  const known = embeddedModels(folder);
-  if (folder !== undefined && known.includes(pathOrName)) return join(folder, `${pathOrName}.gguf`);
+export async function resolveModel(pathOrName: string, from: string = __dirname): Promise<string> {
+  const embedded = embeddedModels(from);
+  const known = embedded?.get(pathOrName);
+  if (known !== undefined) return known;
   const path = resolve(pathOrName);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) {
@@ -218,24 +218,18 @@ export async function resolveModel(pathOrName: string): Promise<string> {
     // Opening a pipe would wait for a writer.
     throw new ModelFileError(`Expected a file but ${path} is not one`, { path, field: "path" });
   }
-  if (found !== undefined) return path;
-  const names = known.length > 0 ? `; embedded models: ${known.join(", ")}` : "";
+  if (found === undefined) throw notFound(pathOrName, path, embedded && [...embedded.keys()]);
+  return path;
+}
+
+function notFound(pathOrName: string, path: string, known: string[] | undefined): ModelFileError {
   const message = `Expected a path or the name of an embedded model but received ${JSON.stringify(pathOrName)}`;
-  throw new ModelFileError(
-    `${message} and there is no file ${path}${names}`,
-    { path, known },
+  const embedded = known
+    ? `embedded models: ${known.join(", ")}`
+    : `the embedded models are not installed: npm install ${MODELS_PACKAGE}`;
+  return new ModelFileError(
+    `${message} and there is no file ${path}; ${embedded}`,
+    { path, known: known ?? [] },
     "MODEL_FILE_NOT_FOUND",
   );
-}
-
-function embeddedModels(folder: string | undefined): string[] {
-  if (folder === undefined || !existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((file) => file.endsWith(".gguf"));
-  return files.map((file) => file.slice(0, -".gguf".length)).sort();
-}
-
-/** The folder `models/` of this package; in an Electron application the one outside `app.asar`. */
-function modelsFolder(): string | undefined {
-  const root = findPackageRoot(__dirname);
-  return root === undefined ? undefined : outsideAsar(join(root, "models"));
 }

@@ -44,7 +44,7 @@ export const GUIDES = [
       ["Models and conversion", "docs/models.md"],
       ["Quantization", "docs/quantization.md"],
       ["Tokenizers", "docs/tokenizers.md"],
-      ["The models in the package", "models/README.md", "mini-models"],
+      ["The small models", "models/README.md", "mini-models"],
     ],
   },
   {

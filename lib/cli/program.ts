@@ -108,8 +108,8 @@ const INTRODUCTION =
   "BERT and GPT-2 models on this machine: vectors, missing words, text. Nothing is sent anywhere.";
 
 const AFTER_HELP = `
-Text comes from arguments, --file, or standard input. The package has three
-models, small ones for trying things out: mini-embed, mini-bert, mini-gpt2.
+Text comes from arguments, --file, or standard input. Three small models come
+along, for trying things out: mini-embed, mini-bert, mini-gpt2.
 Bring others with convert, or use GGUF files you have.
 
 Examples:

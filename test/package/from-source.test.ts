@@ -3,7 +3,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { installTarball, pack, stagePackage } from "./stage.js";
+import { installTarballs, pack, stagePackage } from "./stage.js";
 
 // What someone meets on a platform without a prebuilt addon: the package as installed, a compiler and CMake,
 // neither git nor the tools this checkout is built with.
@@ -13,7 +13,7 @@ let installed: string;
 
 beforeAll(() => {
   folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "from-source-")));
-  installed = installTarball(pack(stagePackage(folder), folder), path.join(folder, "consumer"));
+  installed = installTarballs([pack(stagePackage(folder), folder)], path.join(folder, "consumer"));
 }, 600_000);
 
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));

@@ -19,10 +19,22 @@ export function npm(cwd: string, args: string[], env: NodeJS.ProcessEnv = {}): s
   });
 }
 
+const NOT_PUBLISHED = [
+  ".git",
+  ".cmake",
+  "node_modules",
+  "build",
+  "prebuilds",
+  "models",
+  "test",
+  "bench",
+  "site",
+];
+
 /** A copy of this checkout as it would be published, without prebuilt addons. */
 export function stagePackage(folder: string): string {
   const stage = path.join(folder, "stage");
-  const left = new Set([".git", ".cmake", "node_modules", "build", "prebuilds", "test", "bench", "site"]);
+  const left = new Set(NOT_PUBLISHED);
   fs.cpSync(ROOT, stage, {
     recursive: true,
     filter: (source) => !left.has(path.relative(ROOT, source)) && !path.basename(source).startsWith(".ggml-"),
@@ -54,24 +66,43 @@ export function packWithPrebuilds(folder: string): string {
   return pack(stage, folder);
 }
 
-/** Packs `stage` and returns the tarball's path. */
-export function pack(stage: string, folder: string): string {
-  const [packed] = JSON.parse(
-    npm(stage, ["pack", "--json", "--ignore-scripts", "--pack-destination", folder]),
-  ) as { filename: string }[];
-  return path.join(folder, packed!.filename);
+/** Packs the embedded models, as a release does, and returns the tarball's path. */
+export function packModels(folder: string): string {
+  return pack(path.join(ROOT, "models"), folder);
 }
 
-/** Installs the tarball in an empty folder, without scripts and without the network. */
-export function installTarball(tarball: string, folder: string): string {
+/** Packs everything the package depends on at run time, and returns the tarballs' paths. */
+export function packDependencies(folder: string): string[] {
+  return packAll(folder, folder, runtimeDependencies());
+}
+
+/** Packs `stage` and returns the tarball's path. */
+export function pack(stage: string, folder: string): string {
+  return packAll(stage, folder)[0]!;
+}
+
+function packAll(cwd: string, folder: string, packages: string[] = []): string[] {
+  const args = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder, ...packages];
+  const packed = JSON.parse(npm(cwd, args)) as Record<string, { filename: string }>;
+  // A list, and from npm 12 on an object.
+  return Object.values(packed).map(({ filename }) => path.join(folder, filename));
+}
+
+/** A folder for what is installed. */
+export function makeConsumer(folder: string): string {
   fs.mkdirSync(folder, { recursive: true });
   fs.writeFileSync(path.join(folder, "package.json"), JSON.stringify({ name: "consumer", private: true }));
-  npm(folder, [
+  return folder;
+}
+
+/** Installs the package's tarball, and others, in an empty folder, without scripts and without the network. */
+export function installTarballs(tarballs: string[], folder: string): string {
+  npm(makeConsumer(folder), [
     "install",
     "--offline",
     "--ignore-scripts",
     "--install-links",
-    tarball,
+    ...tarballs,
     ...runtimeDependencies(),
   ]);
   return path.join(folder, "node_modules", "ggml-transformers");

@@ -9,7 +9,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { codeBlocks } from "../docs/markdown.js";
-import { installTarball, packWithPrebuilds } from "../package/stage.js";
+import { installTarballs, packModels, packWithPrebuilds } from "../package/stage.js";
 import { expectExamplesRan, readmeExamples, writeExamples } from "./examples.js";
 import { hasTools, isRequired, runtimes, tool } from "./installed.js";
 
@@ -47,7 +47,7 @@ describe.skipIf(!isRequired && (!hasTools || runtimes.length === 0))(
     beforeAll(async () => {
       folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "runtimes-")));
       consumer = path.join(folder, "consumer");
-      installTarball(packWithPrebuilds(folder), consumer);
+      installTarballs([packWithPrebuilds(folder), packModels(folder)], consumer);
       await writeExamples(consumer);
       expected = expectExamplesRan(await runFile(process.execPath, ["all.mjs"]));
     }, 900_000);
