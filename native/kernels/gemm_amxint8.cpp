@@ -20,9 +20,9 @@ namespace ggml_transformers::amx {
 namespace {
 
 constexpr int64_t tile_rows = 16;
-constexpr int64_t most_rows = 128;  // worked on together
-constexpr int64_t chunk_blocks =
-    16;  // along K, worked on together: unpacked, they leave room in the first cache
+// Worked on together: rows, and blocks along K, which leave room in the first cache when they are unpacked.
+constexpr int64_t most_rows = 128;
+constexpr int64_t chunk_blocks = 16;
 
 // Some blocks of a panel's columns, unpacked.
 struct alignas(64) Chunk {
