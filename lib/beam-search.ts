@@ -133,6 +133,9 @@ export async function beamSearch(
   if (diversityPenalty !== 0 && numBeamGroups === 1) {
     throw expected("0 without numBeamGroups", "diversityPenalty", diversityPenalty);
   }
+  if (diversityPenalty === 0 && numBeamGroups > 1) {
+    throw expected("another number than 0 with numBeamGroups", "diversityPenalty", diversityPenalty);
+  }
   const { eosToken } = core.info;
   const constraint = planConstraint(checked);
   if (constraint && (ignoreEos || eosToken === undefined)) {

@@ -7,6 +7,7 @@ import { UsageError } from "./failure.js";
 import type { TextInput } from "./input.js";
 import type { Cli } from "./program.js";
 import { printableLines } from "./text.js";
+import { reportSearch } from "./timings.js";
 
 /** Values of {@link addBeamOptions}. */
 export interface BeamValues {
@@ -51,7 +52,7 @@ export async function printBeams(
   generator: Generator,
   input: TextInput,
   settings: GenerateOptions,
-  values: BeamValues & { json?: boolean; echo?: boolean },
+  values: BeamValues & { json?: boolean; echo?: boolean; timings?: boolean },
   { out }: Cli,
 ): Promise<void> {
   const { earlyStopping } = values;
@@ -72,11 +73,12 @@ export async function printBeams(
     if (values.json) {
       const listed = sequences.map(({ tokens, ...rest }) => ({ ...rest, tokens: Array.from(tokens) }));
       await out.json({ prompt, sequences: listed, timings });
-      continue;
+    } else {
+      for (const { text, score } of sequences) {
+        const shown = `${values.echo ? prompt : ""}${text}`;
+        await out.write(sequences.length > 1 ? `${score.toFixed(3)}  ${show(shown)}\n` : `${show(shown)}\n`);
+      }
     }
-    for (const { text, score } of sequences) {
-      const shown = `${values.echo ? prompt : ""}${text}`;
-      await out.write(sequences.length > 1 ? `${score.toFixed(3)}  ${show(shown)}\n` : `${show(shown)}\n`);
-    }
+    if (values.timings) reportSearch(timings, Math.max(...sequences.map(({ tokens }) => tokens.length)));
   }
 }

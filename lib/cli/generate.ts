@@ -22,7 +22,8 @@ import { floats } from "./output.js";
 import type { Cli } from "./program.js";
 import { addSamplingOptions, samplingSettings, type SamplingValues } from "./sampling-options.js";
 import { addSpeculationOptions, withSpeculation, type SpeculationValues } from "./speculation-options.js";
-import { formatCount, formatDuration, printableLines } from "./text.js";
+import { formatCount, printableLines } from "./text.js";
+import { addTimingsOption, reportTimings } from "./timings.js";
 
 interface Options
   extends
@@ -77,8 +78,8 @@ export function define(command: Command, cli: Cli): void {
       "above 1: follow the prompt more closely, away from --negative-prompt",
       number("a number", () => true),
     )
-    .option("--negative-prompt <text>", "with --guidance-scale: what to lead away from")
-    .option("--timings", "say on standard error how fast it was");
+    .option("--negative-prompt <text>", "with --guidance-scale: what to lead away from");
+  addTimingsOption(command);
   addConstraintOptions(command);
   addSpeculationOptions(command);
   addBeamOptions(command);
@@ -134,7 +135,7 @@ function workOf(
   const whole = options.lines !== true;
   const input = new TextInput(prompts, { files, whole, skipBlank: true, signal: cli.signal });
   if (beams) return (generator, settings) => printBeams(generator, input, settings, options, cli);
-  if (json) return (generator, settings) => printJson(generator, input, settings, cli);
+  if (json) return (generator, settings) => printJson(generator, input, settings, timings, cli);
   return (generator, settings) => stream(generator, input, settings, { echo, timings }, cli);
 }
 
@@ -187,34 +188,19 @@ function reportEnd({ finishReason, seed, timings }: Generation): void {
   process.stderr.write(`(${parts.join(", ")})\n`);
 }
 
-function reportTimings({ timings, speculation }: Generation): void {
-  const { promptTokens, cachedTokens, promptMs, generatedTokens, queuedMs, decodeMs } = timings;
-  const speed = (perSecond: number) => `${formatCount(Math.round(perSecond))} tokens/s`;
-  const lines = [
-    `prompt: ${formatCount(promptTokens - cachedTokens)} tokens in ${formatDuration(promptMs)}, ` +
-      speed(timings.promptTokensPerSecond),
-    `first token: after ${formatDuration(queuedMs + promptMs)}`,
-    `continuation: ${formatCount(generatedTokens)} tokens, those after the first in ` +
-      `${formatDuration(decodeMs)}, ${speed(timings.generatedTokensPerSecond)}`,
-  ];
-  if (speculation) {
-    const { acceptedTokens, draftedTokens } = speculation;
-    lines.push(`guessed ahead: ${formatCount(acceptedTokens)} of ${formatCount(draftedTokens)} tokens right`);
-  }
-  process.stderr.write(`${lines.join("\n")}\n`);
-}
-
 /** Results in the order of the prompts, several of them in work. */
 async function printJson(
   generator: Generator,
   input: TextInput,
   settings: GenerateOptions,
+  timings: boolean,
   { out }: Cli,
 ): Promise<void> {
   const inWork: { prompt: string; result: Promise<Generation> }[] = [];
   const printFirst = async () => {
     const { prompt, result } = inWork.shift()!;
     await out.json(jsonOf(prompt, await result));
+    if (timings) reportTimings(await result);
   };
   for await (const prompt of input) {
     const result = generator.generate(prompt, settings);

@@ -7,6 +7,7 @@ import { UsageError } from "./failure.js";
 import type { Output } from "./output.js";
 import type { Cli } from "./program.js";
 import { printableLines } from "./text.js";
+import type { Appended } from "./timings.js";
 
 const HELP = `The model continues what you write, and you what it writes.
 End a line with \\ to go on in the next one; an empty line lets the model go on.
@@ -26,8 +27,11 @@ export interface ConversationOptions {
   readonly first: readonly string[];
   readonly session: Pick<SessionOptions, "contextLength" | "kvType">;
   /** Told of each turn of the model's. */
-  readonly report?: (generation: Generation) => void;
+  readonly report?: Report;
 }
+
+/** `appended`: what the turn began with. */
+type Report = (generation: Generation, appended: Appended) => void;
 
 export async function interact(
   generator: Generator,
@@ -75,7 +79,7 @@ class Conversation {
   readonly #settings: GenerateOptions;
   readonly #out: Output;
   readonly #lines: Interface;
-  readonly #report: ((generation: Generation) => void) | undefined;
+  readonly #report: Report | undefined;
   /** The session's length before each turn. */
   #turns: number[] = [];
 
@@ -84,7 +88,7 @@ class Conversation {
     settings: GenerateOptions,
     out: Output,
     lines: Interface,
-    report: ((generation: Generation) => void) | undefined,
+    report: Report | undefined,
   ) {
     this.#report = report;
     this.#session = session;
@@ -100,9 +104,12 @@ class Conversation {
     this.#lines.on("SIGINT", interrupt);
     try {
       const before = this.#session.length;
+      const begin = performance.now();
       if (text !== "") await this.#session.append(text, { signal: this.#settings.signal });
       this.#turns.push(before);
-      await this.#continue(stop.signal);
+      // Where the oldest tokens were dropped, it is not told how many are new.
+      const tokens = Math.max(0, this.#session.length - before);
+      await this.#continue(stop.signal, { tokens, milliseconds: performance.now() - begin });
     } catch (error) {
       await this.#tell(error);
     } finally {
@@ -112,7 +119,7 @@ class Conversation {
     return false;
   }
 
-  async #continue(interrupted: AbortSignal): Promise<void> {
+  async #continue(interrupted: AbortSignal, appended: Appended): Promise<void> {
     const stream = this.#session.stream(this.#settings);
     stream.result.catch(() => {});
     for await (const { text } of stream) {
@@ -122,7 +129,7 @@ class Conversation {
     const generation = await stream.result;
     if (this.#report === undefined) return;
     this.#out.endLine();
-    this.#report(generation);
+    this.#report(generation, appended);
   }
 
   /** True for the one that ends the conversation. */

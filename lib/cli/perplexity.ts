@@ -13,10 +13,12 @@ import { withGenerator } from "./models.js";
 import type { Cli } from "./program.js";
 import { withProgress } from "./progress.js";
 import { formatCount } from "./text.js";
+import { addTimingsOption, reportScored } from "./timings.js";
 
 interface Options extends ModelOptions, JsonOption {
   stride?: number;
   contextLength?: number;
+  timings?: boolean;
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -24,6 +26,7 @@ export function define(command: Command, cli: Cli): void {
   addModelOptions(command, "mini-gpt2")
     .option("--stride <tokens>", "from one window to the next (default: half a window)", integer(1))
     .option("--context-length <tokens>", "of a window (default: the model's)", integer(2));
+  addTimingsOption(command);
   addJsonOption(command);
   addExamples(command, [
     ["perplexity book.txt", "of one document, however long"],
@@ -43,6 +46,7 @@ async function perplexity(files: readonly string[], options: Options, cli: Cli):
   await withGenerator(options, cli, async (generator) => {
     for (const [i, document] of documents.entries()) {
       for await (const text of document) {
+        const begin = performance.now();
         const result = await withProgress("Scoring", (report) =>
           generator.perplexity(text, {
             ...given({ stride, contextLength }),
@@ -50,6 +54,7 @@ async function perplexity(files: readonly string[], options: Options, cli: Cli):
             onProgress: ({ done, total }) => report(done / total),
           }),
         );
+        const milliseconds = performance.now() - begin;
         if (options.json) {
           await out.json({ file: names[i], ...result });
         } else {
@@ -57,6 +62,7 @@ async function perplexity(files: readonly string[], options: Options, cli: Cli):
           const size = `${formatCount(tokens)} tokens, ${formatCount(windows)} windows`;
           await out.write(`${Number(value.toPrecision(6))}  ${names[i]} (${size})\n`);
         }
+        if (options.timings) reportScored(result.scoredTokens, milliseconds);
       }
     }
   });

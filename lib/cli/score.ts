@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { ContinuationScores } from "../continuations.js";
 import type { Generator } from "../generator.js";
 import type { TextScore, TokenScore } from "../score.js";
 import {
@@ -18,12 +19,14 @@ import { withGenerator } from "./models.js";
 import type { Cli } from "./program.js";
 import { formatTable } from "./table.js";
 import { excerpt, printable } from "./text.js";
+import { addTimingsOption, reportScored } from "./timings.js";
 
 interface Options extends ModelOptions, TextOptions, JsonOption {
   tokens?: boolean;
   topK?: number;
   beginningOfText?: boolean;
   continuation?: string[];
+  timings?: boolean;
 }
 
 export function define(command: Command, cli: Cli): void {
@@ -39,6 +42,7 @@ export function define(command: Command, cli: Cli): void {
       "score this continuation of each text, its first blank included; repeatable",
       collect,
     );
+  addTimingsOption(command);
   addJsonOption(command);
   addExamples(command, [
     ['score "He went to sea." "Sea to went he."', "log-probability and perplexity of each"],
@@ -68,7 +72,9 @@ async function scoreTexts(
   const { topK, beginningOfText } = options;
   let isFirst = true;
   for await (const group of input.groups()) {
+    const begin = performance.now();
     const results = await generator.score(group, given({ topK, beginningOfText, signal }));
+    const milliseconds = performance.now() - begin;
     if (options.json) {
       for (const [i, result] of results.entries()) await out.json({ text: group[i], ...result });
     } else if (options.tokens) {
@@ -82,8 +88,11 @@ async function scoreTexts(
       await out.write(formatTable(textRows(group, results, isFirst), { right: [0, 1], header }));
     }
     isFirst = false;
+    if (options.timings) reportScored(sum(results.map(({ scoredTokens }) => scoredTokens)), milliseconds);
   }
 }
+
+const sum = (values: readonly number[]) => values.reduce((total, each) => total + each, 0);
 
 function textRows(texts: readonly string[], results: readonly TextScore[], withHeader: boolean): string[][] {
   const lines = results.map(({ logProbability, perplexity }, i) => [
@@ -108,22 +117,30 @@ async function scoreContinuations(
   generator: Generator,
   input: TextInput,
   continuations: readonly string[],
-  { json }: Options,
+  { json, timings }: Options,
   { out, signal }: Cli,
 ): Promise<void> {
   for await (const text of input) {
+    const begin = performance.now();
     const { scores, ranking } = await generator.scoreContinuations(text, continuations, { signal });
-    if (json) {
-      await out.json({ text, scores, ranking });
-      continue;
-    }
-    const lines = ranking.map((i) => [
-      scores[i]!.logProbability.toFixed(3),
-      scores[i]!.logProbabilityPerToken.toFixed(3),
-      scores[i]!.logProbabilityPerCharacter.toFixed(3),
-      excerpt(text + scores[i]!.continuation, 70),
-    ]);
-    const header = ["log-probability", "per token", "per character", "text"];
-    await out.write(formatTable([header, ...lines], { right: [0, 1, 2], header: out.dim }));
+    const milliseconds = performance.now() - begin;
+    if (json) await out.json({ text, scores, ranking });
+    else await out.write(continuationTable(text, { scores, ranking }, out.dim));
+    if (timings) reportScored(sum(scores.map(({ tokens }) => tokens.length)), milliseconds);
   }
+}
+
+function continuationTable(
+  text: string,
+  { scores, ranking }: ContinuationScores,
+  header: (text: string) => string,
+): string {
+  const lines = ranking.map((i) => [
+    scores[i]!.logProbability.toFixed(3),
+    scores[i]!.logProbabilityPerToken.toFixed(3),
+    scores[i]!.logProbabilityPerCharacter.toFixed(3),
+    excerpt(text + scores[i]!.continuation, 70),
+  ]);
+  const names = ["log-probability", "per token", "per character", "text"];
+  return formatTable([names, ...lines], { right: [0, 1, 2], header });
 }

@@ -239,6 +239,7 @@ describe("beam search", () => {
       { numBeams: 257 },
       { numBeams: 2, numReturnSequences: 3 },
       { numBeams: 4, numBeamGroups: 3 },
+      { numBeams: 4, numBeamGroups: 2 },
       { diversityPenalty: 1 },
       { earlyStopping: "always" },
       { lengthPenalty: Number.NaN },

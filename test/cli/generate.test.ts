@@ -207,6 +207,15 @@ it("searches with beams", async () => {
   }
 });
 
+it("says how fast it was, whatever is printed", async () => {
+  const run = async (...options: string[]) =>
+    (await cli(["generate", "The sea was", "-n", "6", "--timings", ...options])).stderr;
+  const each = /^prompt: 3 tokens in .*\nfirst token: after .*\ncontinuation: 6 tokens/;
+  expect(await run()).toMatch(each);
+  expect(await run("--json")).toMatch(each);
+  expect(await run("--beams", "2")).toMatch(/^prompt: 3 tokens in .*\nfirst token: .*\nsearch: 6 steps in /);
+});
+
 it("follows a prompt more closely", async () => {
   const settings = { maxTokens: 12, guidanceScale: 2, negativePrompt: "The President" };
   const { text } = await generator.generate("The sea was", settings);

@@ -71,6 +71,8 @@ describe("generate --interactive", () => {
     expect(exit).toBe(0);
     expect(stdout).toBe(turns.map((text) => (text.endsWith("\n") ? text : `${text}\n`)).join(""));
     expect(stderr.match(/^first token: after /gm)).toHaveLength(2);
+    // What the turn began with, though it was evaluated before its continuation was asked for.
+    expect(stderr).toMatch(/^prompt: 3 tokens in .* tokens\/s$/m);
   });
 
   it("refuses what makes no sense with it", async () => {

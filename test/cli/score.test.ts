@@ -63,6 +63,20 @@ describe("score", () => {
   });
 });
 
+it("says how fast it was when asked", async () => {
+  const texts = ["The sea was calm.", "The men stood at the rail."];
+  const scored = (await generator.score(texts)).reduce((sum, { scoredTokens }) => sum + scoredTokens, 0);
+  const expected = new RegExp(`^scored: ${scored} tokens in .*, .* tokens/s$`, "m");
+  expect((await cli(["score", ...texts, "--timings"])).stderr).toMatch(expected);
+  expect((await cli(["score", ...texts, "--timings", "--json"])).stderr).toMatch(expected);
+  const continuations = ["score", texts[0]!, "-c", " And", "-c", " The whale"];
+  expect((await cli([...continuations, "--timings"])).stderr).toMatch(/^scored: \d+ tokens in /m);
+  const file = join(folder, "timed.txt");
+  await writeFile(file, texts[0]!);
+  expect((await cli(["perplexity", file, "--timings"])).stderr).toMatch(/^scored: \d+ tokens in /m);
+  expect((await cli(["score", ...texts])).stderr).toBe("");
+});
+
 describe("perplexity", () => {
   it("takes a whole file as one document, whatever its length", async () => {
     const document = "The ship sailed at noon, and the men stood at the rail.\n\n".repeat(60).trimEnd();
