@@ -150,8 +150,8 @@ export class Generator implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Continues a prompt, token by token. Wrong arguments throw at once; the generation begins with the first
-   * `next()`, pauses for a consumer that is slow, and ends in the engine too when the consumer leaves its loop.
+   * Continues a prompt, token by token. Wrong arguments throw at once, what is wrong within a `regex` or `jsonSchema`
+   * is told by the first `next()`. The generation begins with that, pauses for a consumer that is slow, and ends in the engine too when the consumer leaves its loop.
    */
   stream(prompt: GeneratorInput, options?: StreamOptions): GenerationStream {
     const core = this.#predicting();
