@@ -14,6 +14,7 @@
 
 #include "kernels/epilogue.h"
 #include "kernels/kernels.h"
+#include "kernels/prefetch.h"
 #include "kernels/unroll.h"
 
 namespace ggml_transformers {
@@ -260,30 +261,6 @@ void multiply_tile(const Unit* unit, int64_t blocks, const char* values, const B
     const RowBlock<Beside> first = {values, blocks * quant_block * (has_words<Unit> ? 2 : 1), beside, blocks};
     multiply_columns<I, Unit, rows, streamed, 0>(unit, first, tile);
     if constexpr (I::columns < 16) multiply_columns<I, Unit, rows, streamed, 16>(unit, first, tile);
-}
-
-// Fetches weights that will be wanted next, a little with each tile: a processor does not foresee them.
-struct Prefetch {
-    const char* at = nullptr;
-    int64_t bytes = 0;  // with each tile
-
-    KERNEL_INLINE void some() {
-        for (int64_t i = 0; i < bytes; i += 64) KERNEL_PREFETCH(at + i);
-        at += bytes;
-    }
-};
-
-// Fewer rows than this are done with a panel too soon to fetch the next meanwhile: they fetch what comes next
-// in this one.
-constexpr int64_t few_rows = 16;
-
-// The weights of panel `index`, if there is one, over that many tiles.
-template <class Unit>
-KERNEL_INLINE inline Prefetch prefetch_panel(const PackedWeights& weights, int64_t index, int64_t tiles) {
-    if (index * panel_columns >= weights.n) return {};
-    const int64_t bytes = weights.k / Unit::k * static_cast<int64_t>(sizeof(Unit));
-    const int64_t lines = (bytes / tiles + 63) / 64;
-    return {static_cast<const char*>(weights.data) + index * bytes, lines * 64};
 }
 
 template <class I, class V, class Unit, class Beside>
