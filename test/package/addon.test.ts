@@ -107,7 +107,9 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
     }
   });
 
-  const isaOf = (file: string) => file.match(/\/kernels\/.*_(avx2|avxvnni|avx512vnni)\.cpp$/)?.[1];
+  /** Where they are not called as in the files' names. */
+  const NAMESPACES: Record<string, string> = { avx512vnni: "avx512", amxint8: "amx" };
+  const isaOf = (file: string) => file.match(/\/kernels\/.*_(avx2|avxvnni|avx512vnni|amxint8)\.cpp$/)?.[1];
 
   test("what runs before the processor is checked needs no instruction set", () => {
     const own = from("native").filter(({ file }) => isaOf(file) === undefined);
@@ -122,6 +124,7 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
       avx2,
       avxvnni: [...avx2, "-mavxvnni"].sort(),
       avx512vnni: [...avx2, ...avx512].sort(),
+      amxint8: [...avx2, ...avx512, "-mamx-int8", "-mamx-tile"].sort(),
     };
     const kernels = from("native").filter(({ file }) => isaOf(file) !== undefined);
     for (const { command, file } of kernels) {
@@ -137,7 +140,8 @@ describe.skipIf(process.platform !== "linux")("how it was compiled", () => {
       const name = path.relative(ROOT, file);
       const object = path.join(objects, "CMakeFiles", "ggml_transformers.dir", `${name}.o`);
       const shared = lines("nm", "--demangle", object).filter((line) => /^\S+ [WVu] /.test(line));
-      const space = isaOf(file) === "avx512vnni" ? "avx512::" : `${isaOf(file)}::`;
+      const isa = isaOf(file)!;
+      const space = `${NAMESPACES[isa] ?? isa}::`;
       expect(
         shared.filter((line) => !line.includes(space)),
         name,
